@@ -1,0 +1,100 @@
+/*
+ * channel - records over a stream socket between two rooms.
+ *
+ * Admission happens here, before any handler: the record is in room.def, this
+ * room may hear it from that one, its size and every field fit, and a
+ * descriptor comes only where one may.  A peer that breaks this is reported by
+ * on_closed() with the error; what to do about it is the room's.
+ *
+ * Received and sent bytes are wiped as they leave the buffers.
+ */
+#ifndef BASE_CHANNEL_H
+#define BASE_CHANNEL_H
+
+#include "protocol/record.h"
+#include "vaultd/base/loop.h"
+
+struct channel;
+
+struct channel_ops {
+	/*
+	 * One admitted record.  Slices in "m" are void after the return.  A
+	 * descriptor that came with it is in *fd (else -1): take it by
+	 * setting *fd to -1, or it is closed.  Return 0, or an error to treat
+	 * the peer as an offender: on_closed() follows with it.  The handler
+	 * may call channel_free() on its own channel.
+	 */
+	int (*on_record)(void *arg, struct channel *ch, uint16_t type,
+	    const union record *m, int *fd);
+	/*
+	 * The peer is gone (VERR_CLOSED), or broke the rules (any other).  No
+	 * callback follows; call channel_free() now or later.
+	 */
+	void (*on_closed)(void *arg, struct channel *ch, int r);
+	/*
+	 * May be NULL.  What was queued has been written.
+	 */
+	void (*on_drained)(void *arg, struct channel *ch);
+};
+
+enum channel_flag {
+	CHANNEL_TAKES_FD = 1 << 0, /* else read(2), which discards them */
+};
+
+/*
+ * Speak as "self" with "peer" over "fd", which the channel then owns (on
+ * failure, too, it is closed).  Returns 0, VERR_NOMEM or VERR_IO.
+ */
+MUST_CHECK
+int channel_new(struct loop *l, int fd, enum room self, enum room peer,
+    unsigned flags, const struct channel_ops *ops, void *arg,
+    struct channel **ret);
+
+/*
+ * Close, wipe, release.  NULL is a no-op.
+ */
+void channel_free(struct channel *ch);
+
+/*
+ * Queue one record; it is written at the end of this round.  "fd" is -1 or a
+ * descriptor that the channel then owns, on failure too.  A channel whose peer
+ * is gone swallows it: on_closed() has said so or will.
+ * Returns 0, VERR_NOMEM, or VERR_TOOBIG if a field is longer than room.def
+ * allows.
+ */
+MUST_CHECK
+int channel_send(
+    struct channel *ch, uint16_t type, const union record *m, int fd);
+
+/*
+ * The same, for records whose fields cannot be too long; running out of
+ * memory then counts as a lost peer.
+ */
+void channel_put(
+    struct channel *ch, uint16_t type, const union record *m, int fd);
+
+/* channel_say(ch, DONE, .number = n, .audit = a) */
+#define channel_say(ch, name, ...)                                             \
+	channel_put((ch), REC_##name,                                          \
+	    &(const union record){.name = {__VA_ARGS__}}, -1)
+
+/*
+ * Bytes queued and not yet written.
+ */
+size_t channel_queued(const struct channel *ch);
+
+/*
+ * Read and hand over now all that the peer has already sent.  For the one
+ * channel whose records must be known before another's.  A no-op from inside
+ * its own handler; on_closed() may be called if the peer offends.
+ */
+void channel_pump(struct channel *ch);
+
+/*
+ * Stop and go on calling on_record(); the socket then fills up and the peer
+ * feels it.
+ */
+void channel_pause(struct channel *ch);
+void channel_resume(struct channel *ch);
+
+#endif /* BASE_CHANNEL_H */
