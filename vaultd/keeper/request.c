@@ -1,0 +1,357 @@
+#include "vaultd/keeper/request.h"
+
+#include <stdlib.h>
+
+#include "policy/path.h"
+#include "vaultd/base/secret.h"
+#include "vaultd/keeper/link.h"
+
+enum stage {
+	STAGE_ROWS,    /* the profile's rows are on their way */
+	STAGE_REFUSED, /* the refusal's record is on its way */
+	STAGE_DECIDED, /* the decision's record is */
+	STAGE_ORDER,   /* waiting for a courier, or for the order's end */
+};
+
+struct request {
+	struct job job; /* first */
+	struct keeper *k;
+	enum stage stage;
+	bool cancelled;
+	bool streaming; /* the gate was told where its stream goes */
+	struct link link;
+	struct order order;
+	struct audit_note note;
+	struct outcome outcome;
+	const char *method;
+	char *target; /* normalised */
+	size_t target_len, path_len;
+	uint8_t *headers; /* pairs, as the client sent them */
+	size_t headers_len;
+	uint32_t body;
+	uint64_t length;
+	struct render_refusal why;
+};
+
+static void
+request_free(struct request *q)
+{
+	job_end(&q->job);
+	link_release(&q->link);
+	free(q->target);
+	free(q->headers);
+	free(q);
+}
+
+/*
+ * The refusal is on record: now the client hears it.
+ */
+static void
+on_refusal_recorded(void *arg, int r)
+{
+	struct request *q = arg;
+
+	if (r != 0)
+		job_refuse(&q->job, REFUSED_AUDIT, 1, 0,
+		    "the audit log cannot be written");
+	else
+		job_refuse(&q->job, q->why.refusal, 0, q->note.seq,
+		    q->why.sentence);
+	request_free(q);
+}
+
+static void
+refuse(struct request *q, struct matter *m, enum refusal refusal,
+    const char *sentence)
+{
+	q->stage = STAGE_REFUSED;
+	q->why = (struct render_refusal){refusal, sentence};
+	m->refusal = refusal;
+	q->note = (struct audit_note){on_refusal_recorded, q, 0};
+	matter_record(q->k, m, AUDIT_ACCESS, false, &q->note);
+}
+
+static struct matter
+matter_of(struct request *q, struct session *s)
+{
+	return (struct matter){.session = s,
+	    .verb = VERB_REQUEST,
+	    .profile = q->link.name,
+	    .method = q->method,
+	    .target = slice_of(q->target, q->target_len),
+	    .path_len = q->path_len};
+}
+
+/*
+ * The order has ended, well or not.
+ */
+static void
+on_order_done(void *arg, const struct order_result *res)
+{
+	struct request *q = arg;
+
+	q->outcome.refusal = res->refusal;
+	q->outcome.status = res->status;
+	q->outcome.sent = res->sent;
+	q->outcome.received = res->received;
+	if (q->cancelled)
+		q->outcome.code = "cancelled";
+	if (q->why.refusal != REFUSED_NONE)
+		q->outcome.refusal = q->why.refusal;
+	if (!q->streaming)
+		job_refuse(&q->job, q->outcome.refusal, 1, q->note.seq,
+		    q->why.refusal != REFUSED_NONE
+			? q->why.sentence
+			: "no courier could be had for the request");
+	outcome_record(q->k, &q->outcome, false, NULL);
+	request_free(q);
+}
+
+/*
+ * A courier is there: open, render, send, forget.
+ */
+static void
+on_courier(void *arg, uint32_t courier)
+{
+	struct request *q = arg;
+	struct render_request rr = {.link = &q->link.to,
+	    .headers = slice_of(q->headers, q->headers_len),
+	    .target = slice_of(q->target, q->target_len)};
+	struct order_request order = {.link = &q->link.to,
+	    .network = q->link.network,
+	    .pool = order_pool(q->k, &q->link.profile),
+	    .method = q->method,
+	    .body = q->body,
+	    .length = q->length,
+	    .account = ""};
+	struct rendered out;
+	uint8_t *secret = NULL;
+	size_t len = 0;
+	int r;
+
+	q->why = (struct render_refusal){
+	    REFUSED_STORE, "the credential cannot be opened"};
+	if ((r = link_open(&q->link, &secret, &len)) == 0) {
+		rr.secret = slice_of(secret, len);
+		r = render(&rr, &out, &q->why);
+	}
+	if (r == 0) {
+		q->why.refusal = REFUSED_NONE;
+		order.target = out.target;
+		order.headers = out.headers;
+		order_issue(q->k, &q->order, &order);
+		q->streaming = true;
+		job_stream(&q->job, q->note.seq, ROOM_COURIER, courier);
+	}
+	render_forget();
+	secret_free(secret);
+	if (r != 0)
+		order_cancel(q->k, &q->order);
+}
+
+static void
+on_decided(void *arg, int r)
+{
+	struct request *q = arg;
+
+	if (r != 0) {
+		job_refuse(&q->job, REFUSED_AUDIT, 1, 0,
+		    "the audit log cannot be written");
+		request_free(q);
+		return;
+	}
+	q->outcome.of = q->note.seq;
+	q->outcome.started = loop_now(q->k->life.loop);
+	if (q->cancelled) {
+		q->outcome.code = "cancelled";
+		outcome_record(q->k, &q->outcome, false, NULL);
+		request_free(q);
+		return;
+	}
+	q->stage = STAGE_ORDER;
+	q->order = (struct order){.ready = on_courier,
+	    .done = on_order_done,
+	    .arg = q,
+	    .gate = q->job.gate->number,
+	    .number = q->job.number};
+	order_begin(q->k, &q->order, q->link.id.customer);
+}
+
+/*
+ * The user's name of Basic authentication, for the log: where it is written
+ * in the template and no field of the credential.
+ */
+static const char *
+basic_user(const struct link *l)
+{
+	const struct injection *in = &l->to.injection;
+
+	if (in->kind != INJECT_BASIC || strchr(in->template, '{') != NULL)
+		return l->profile.user;
+	return in->template;
+}
+
+static const char *
+unusable(const struct profile *p)
+{
+	switch (p->status) {
+	case STATUS_PENDING:
+		return "the profile is pending: its credential has not been "
+		       "proven yet (vaultctl profile verify)";
+	case STATUS_DISABLED:
+		return "the profile is disabled (vaultctl profile enable)";
+	case STATUS_ACTIVE:
+	case STATUS_DEGRADED:
+		break;
+	}
+	return NULL;
+}
+
+/*
+ * The rows are there: may it be done, and can it?
+ */
+static void
+on_rows(void *arg)
+{
+	struct request *q = arg;
+	struct session *s = job_session(q->k, &q->job);
+	char why[CATALOG_WHY_MAX];
+	struct matter m;
+	const char *text;
+
+	if (s == NULL || q->cancelled) {
+		request_free(q);
+		return;
+	}
+	m = matter_of(q, s);
+	if (!matter_decide(q->k, &m)) {
+		refuse(q, &m, m.refusal, "the policy does not permit it");
+		return;
+	}
+	if (q->link.profile_row.r == VERR_NOTFOUND) {
+		if (policy_may_know(session_view(q->k, s), q->link.name))
+			refuse(q, &m, REFUSED_NO_PROFILE,
+			    "there is no such profile");
+		else
+			refuse(q, &m, REFUSED_DENIED,
+			    "the policy does not permit it");
+		return;
+	}
+	if (q->link.profile_row.r != 0) {
+		refuse(q, &m, REFUSED_STORE, "the store cannot be read");
+		return;
+	}
+	m.system = q->link.profile.system;
+	if (link_resolve(&q->link, &q->link.profile, why) != 0) {
+		refuse(q, &m, REFUSED_NOT_USABLE,
+		    "the profile's settings do not fit its system any more "
+		    "(vaultctl profile show)");
+		return;
+	}
+	m.host = q->link.to.origin.host;
+	m.user = basic_user(&q->link);
+	m.guarded = catalog_guards(
+	    keeper_system(q->k, slice_str(m.system)), q->target, q->path_len);
+	if (!matter_decide(q->k, &m)) {
+		refuse(q, &m, m.refusal,
+		    m.guarded ? "the path is guarded: a permit must name it "
+				"literally"
+			      : "the policy does not permit it");
+		return;
+	}
+	if ((text = unusable(&q->link.profile)) != NULL) {
+		refuse(q, &m, REFUSED_NOT_USABLE, text);
+		return;
+	}
+	if (render_check(&q->link.to, slice_of(q->headers, q->headers_len),
+		slice_of(q->target, q->target_len), &q->why) != 0) {
+		refuse(q, &m, q->why.refusal, q->why.sentence);
+		return;
+	}
+	q->stage = STAGE_DECIDED;
+	q->note = (struct audit_note){on_decided, q, 0};
+	matter_record(q->k, &m, AUDIT_DECISION, false, &q->note);
+}
+
+static void
+on_cancel(struct job *job)
+{
+	struct request *q = (struct request *)job;
+
+	if (q->cancelled)
+		return;
+	q->cancelled = true;
+	if (q->stage == STAGE_ORDER)
+		order_cancel(q->k, &q->order);
+}
+
+/*
+ * Copy and normalise what the gate passed on.  Returns NULL, or the sentence
+ * that says what is wrong with it.
+ */
+static const char *
+read_request(struct request *q, const struct rec_REQUEST *m)
+{
+	const char *why = NULL;
+
+	q->method = path_method((const char *)m->method.p, m->method.n);
+	if (q->method == NULL)
+		return "the method is none that is passed on";
+	if (path_normalise((const char *)m->target.p, m->target.n, q->target,
+		&q->target_len, &q->path_len, &why) != 0)
+		return why;
+	if (m->body > BODY_STREAM ||
+	    (m->body != BODY_LENGTH && m->length != 0))
+		return "the request's body is announced in a way that is not "
+		       "known";
+	q->body = (uint32_t)m->body;
+	q->length = m->length;
+	if (m->headers.n > 0)
+		memcpy(q->headers, m->headers.p, m->headers.n);
+	q->headers_len = m->headers.n;
+	return NULL;
+}
+
+int
+request_begin(struct gate *g, struct session *s, const struct rec_REQUEST *m)
+{
+	struct request *q = calloc(1, sizeof(*q));
+	struct profile_id id;
+	struct matter matter;
+	const char *why;
+
+	if (q == NULL)
+		return VERR_NOMEM;
+	q->k = g->k;
+	q->outcome = (struct outcome){
+	    .verb = VERB_REQUEST, .profile = q->link.name};
+	q->target = calloc(1, PATH_TARGET_MAX + 1);
+	q->headers = malloc(m->headers.n + 1);
+	if (q->target == NULL || q->headers == NULL ||
+	    job_begin(g, &q->job, m->session, m->number, on_cancel) != 0) {
+		free(q->target);
+		free(q->headers);
+		free(q);
+		return 0;
+	}
+	why = read_request(q, m);
+	if (why == NULL && profile_parse((const char *)m->profile.p,
+			       m->profile.n, &id) != 0)
+		why = "a profile is named CUSTOMER/NAME, of [a-z0-9-]";
+	matter = matter_of(q, s);
+	if (why != NULL) {
+		matter.method = NULL;
+		matter.profile = NULL;
+		refuse(q, &matter, REFUSED_BAD_REQUEST, why);
+		return 0;
+	}
+	memcpy(q->link.name, m->profile.p, m->profile.n);
+	/* What no permit could allow is refused before the store is asked, so
+	 * that the answer does not tell whether the profile exists. */
+	if (!matter_decide(g->k, &matter)) {
+		refuse(q, &matter, matter.refusal,
+		    "the policy does not permit it");
+		return 0;
+	}
+	return link_fetch(&q->link, g->k, m->profile, on_rows, q);
+}

@@ -1,0 +1,86 @@
+/*
+ * rows - the keeper's side of the store and of the audit log's writer.
+ *
+ * What the ledger has not confirmed is kept and offered to the next ledger.
+ * No row is taken but the one last committed (index.h).
+ */
+#ifndef KEEPER_ROWS_H
+#define KEEPER_ROWS_H
+
+#include "vaultd/keeper/keeper.h"
+
+#define COMMIT_CHANGES 4
+
+/* One row wanted; embedded in what waits for it. */
+struct fetch {
+	void (*done)(void *arg, struct fetch *f);
+	void *arg;
+	uint8_t id[ROW_ID_LEN];
+	int r;               /* 0, VERR_NOTFOUND, VERR_NOMEM or VERR_CLOSED */
+	struct row_place at; /* valid if r is 0 */
+	uint8_t *body;       /* malloc'ed, fetch_release() frees it */
+	size_t len;
+	uint64_t number;
+	struct fetch *next;
+};
+
+/* One atomic change of the store; embedded in what waits for it. */
+struct commit {
+	void (*done)(void *arg, int r);
+	void *arg;
+	bool erase; /* replaced bytes leave every file before done() */
+	size_t n;
+	struct change changes[COMMIT_CHANGES]; /* bodies: the caller's, until
+	                                        * done() */
+	struct commit *next;
+};
+
+MUST_CHECK
+int rows_new(struct keeper *k, struct rows **ret);
+
+/*
+ * A ledger is there: it will say what it has.  Returns 0 or VERR_*.
+ */
+MUST_CHECK
+int rows_attach(struct rows *rs, int fd);
+
+/*
+ * Ask for the row f->id.  f->done() is called once, never from within.
+ */
+void rows_fetch(struct rows *rs, struct fetch *f);
+void fetch_release(struct fetch *f);
+
+/*
+ * Commit, in turn; c->done() with 0 when it is on the disk, or VERR_STALE,
+ * VERR_NOSPACE, VERR_IO, VERR_NOMEM, and then nothing has changed.
+ */
+void rows_commit(struct rows *rs, struct commit *c);
+
+/*
+ * A new row under "id": its generation, and the one that it replaces.
+ */
+void rows_next_generation(const struct rows *rs, struct change *c);
+
+/* The audit log's records, see audit.h. */
+void rows_append(struct rows *rs, uint64_t epoch, uint64_t seq, uint32_t flags,
+    struct slice line);
+
+/*
+ * The channel to the ledger, or NULL; for QUERY.
+ */
+struct channel *rows_channel(const struct rows *rs);
+
+/*
+ * Which ledger this is, counted from 1.
+ */
+uint64_t rows_life(const struct rows *rs);
+
+uint64_t rows_generation(const struct rows *rs);
+struct index *rows_index(const struct rows *rs);
+
+/*
+ * Seal the log's frontier into the store a last time; done(arg) follows.
+ */
+void rows_finish(struct rows *rs, void (*done)(void *arg), void *arg);
+
+#endif /* KEEPER_ROWS_H */
