@@ -1,0 +1,173 @@
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "vaultd/ledger/ledger.h"
+
+/* The channel to one gate, on which it opens streams. */
+struct lane {
+	struct ledger *ledger;
+	struct lane *next;
+	uint32_t gate;
+	struct channel *ch;
+};
+
+/* What the keeper may say.  Anything else is an offence. */
+static const struct {
+	uint16_t type;
+	int (*handle)(struct ledger *l, const union record *m);
+} from_keeper[] = {
+    {REC_APPEND, on_append},
+    {REC_COMMIT, on_commit},
+    {REC_FETCH, on_fetch},
+    {REC_QUERY, on_query},
+    {REC_REPLAY, on_replay},
+};
+
+/*
+ * Leave at the end of this round: nothing is then under way, and what was said
+ * last is written.
+ */
+static void
+on_end(void *arg)
+{
+	struct ledger *l = arg;
+
+	append_flush(l);
+	audit_close(l->audit);
+	store_close(l->store);
+	_exit(0);
+}
+
+static void
+finish(struct ledger *l)
+{
+	l->end.run = on_end;
+	l->end.arg = l;
+	loop_defer(l->life.loop, &l->end);
+}
+
+static void
+lane_free(struct lane *lane)
+{
+	struct lane **at = &lane->ledger->lanes;
+
+	while (*at != lane)
+		at = &(*at)->next;
+	*at = lane->next;
+	query_drop_gate(lane->ledger, lane->gate);
+	channel_free(lane->ch);
+	free(lane);
+}
+
+static int
+lane_record(void *arg, struct channel *ch, uint16_t type, const union record *m,
+    int *fd)
+{
+	struct lane *lane = arg;
+	int stream = *fd;
+
+	(void)ch;
+	if (type != REC_OPEN || stream < 0)
+		return VERR_FORBIDDEN;
+	*fd = -1;
+	return query_open(lane->ledger, lane->gate, m->OPEN.number, stream);
+}
+
+static void
+lane_closed(void *arg, struct channel *ch, int r)
+{
+	struct lane *lane = arg;
+
+	(void)ch;
+	if (r != VERR_CLOSED)
+		room_report(&lane->ledger->life, ROOM_GATE, lane->gate, r);
+	lane_free(lane);
+}
+
+static const struct channel_ops lane_ops = {
+    .on_record = lane_record, .on_closed = lane_closed};
+
+/*
+ * The supervisor joins us to a gate; its number never comes twice.
+ */
+static int
+on_peer(struct ledger *l, const struct rec_PEER *m, int fd)
+{
+	struct lane *lane;
+
+	if ((lane = calloc(1, sizeof(*lane))) == NULL) {
+		(void)close(fd);
+		return VERR_NOMEM;
+	}
+	lane->ledger = l;
+	lane->gate = (uint32_t)m->number;
+	if (channel_new(l->life.loop, fd, ROOM_LEDGER, ROOM_GATE,
+	        CHANNEL_TAKES_FD, &lane_ops, lane, &lane->ch) != 0) {
+		free(lane);
+		return VERR_NOMEM;
+	}
+	lane->next = l->lanes;
+	l->lanes = lane;
+	return 0;
+}
+
+static int
+supervisor_record(void *arg, struct channel *ch, uint16_t type,
+    const union record *m, int *fd)
+{
+	int got = *fd;
+
+	(void)ch;
+	if (type != REC_PEER || m->PEER.room != ROOM_GATE || got < 0)
+		return VERR_FORBIDDEN;
+	*fd = -1;
+	return on_peer(arg, &m->PEER, got);
+}
+
+static int
+keeper_record(void *arg, struct channel *ch, uint16_t type,
+    const union record *m, int *fd)
+{
+	(void)ch, (void)fd;
+	for (size_t i = 0; i < sizeof(from_keeper) / sizeof(from_keeper[0]);
+	     i++)
+		if (from_keeper[i].type == type)
+			return from_keeper[i].handle(arg, m);
+	return VERR_FORBIDDEN;
+}
+
+static void
+keeper_drained(void *arg, struct channel *ch)
+{
+	(void)ch;
+	rows_load(arg);
+	replay_resume(arg);
+}
+
+static void
+supervisor_closed(void *arg, struct channel *ch, int r)
+{
+	(void)ch, (void)r;
+	finish(arg);
+}
+
+/*
+ * A keeper that breaks the rules is told on; without one there is nothing to
+ * do here.
+ */
+static void
+keeper_closed(void *arg, struct channel *ch, int r)
+{
+	struct ledger *l = arg;
+
+	(void)ch;
+	if (r != VERR_CLOSED)
+		room_report(&l->life, ROOM_KEEPER, 0, r);
+	finish(l);
+}
+
+const struct channel_ops supervisor_ops = {
+    .on_record = supervisor_record, .on_closed = supervisor_closed};
+const struct channel_ops keeper_ops = {.on_record = keeper_record,
+    .on_closed = keeper_closed,
+    .on_drained = keeper_drained};

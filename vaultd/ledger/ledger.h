@@ -1,0 +1,78 @@
+/*
+ * ledger - the room with the disk: rows that it cannot read, lines that it
+ *	    does not understand.  No keys, no secrets, no clients.
+ */
+#ifndef LEDGER_LEDGER_H
+#define LEDGER_LEDGER_H
+
+#include "vaultd/base/start.h"
+#include "vaultd/ledger/cursor.h"
+#include "vaultd/ledger/store.h"
+
+#define ERASE_HELD 64          /* commits that may wait for an erasure */
+#define QUEUE_MAX  (128 << 10) /* queued on a channel, then wait */
+#define SYNC_MS    100         /* a line is on the disk after so long */
+#define ERASE_MS   1000        /* a failed erasure is tried again */
+
+struct lane;
+struct query;
+
+struct ledger {
+	struct room_life life;
+	struct channel *keeper;
+	struct store *store;
+	struct audit *audit;
+	struct task end; /* dispatch.c */
+
+	/* rows.c */
+	int loaded;    /* the keeper has all rows */
+	uint64_t rows; /* that it has */
+	struct timer erase;
+	uint64_t held[ERASE_HELD]; /* commits whose erasure is to come */
+	size_t nheld;
+
+	/* append.c */
+	int sync_every; /* nothing is confirmed before it is synced */
+	uint64_t epoch;
+	int epoch_failed; /* its lines are ignored */
+	int sync_wanted;  /* by a line collected in this round */
+	struct task flush;
+	struct timer sync;
+
+	/* replay.c */
+	int replaying;
+	struct cursor replay;
+	struct timer replay_on;
+	uint64_t replay_from, replay_seq;
+
+	/* query.c */
+	struct lane *lanes;
+	struct query *queries;
+	size_t nqueries;
+};
+
+/* rows.c: the keeper's rows */
+void rows_begin(struct ledger *l);
+void rows_load(struct ledger *l); /* go on; also when the queue has drained */
+int on_commit(struct ledger *l, const union record *m);
+int on_fetch(struct ledger *l, const union record *m);
+
+/* append.c: the keeper's lines */
+void append_begin(struct ledger *l);
+void append_flush(struct ledger *l); /* what this round has collected */
+int on_append(struct ledger *l, const union record *m);
+
+/* replay.c: the lines back to the keeper */
+void replay_begin(struct ledger *l);
+void replay_resume(struct ledger *l); /* the queue has drained */
+int on_replay(struct ledger *l, const union record *m);
+
+/* query.c: lines to a gate, as the keeper asked */
+int on_query(struct ledger *l, const union record *m);
+int query_open(struct ledger *l, uint32_t gate, uint64_t number, int fd);
+void query_drop_gate(struct ledger *l, uint32_t gate);
+
+/* dispatch.c */
+extern const struct channel_ops supervisor_ops, keeper_ops;
+
+#endif /* LEDGER_LEDGER_H */

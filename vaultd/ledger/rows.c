@@ -1,0 +1,106 @@
+#include "vaultd/base/log.h"
+#include "vaultd/ledger/ledger.h"
+
+static void on_erase_time(void *arg);
+
+void
+rows_begin(struct ledger *l)
+{
+	l->erase = (struct timer){.on_time = on_erase_time, .arg = l};
+	rows_load(l);
+}
+
+void
+rows_load(struct ledger *l)
+{
+	struct row row;
+	int r;
+
+	while (!l->loaded && channel_queued(l->keeper) < QUEUE_MAX) {
+		r = store_next(l->store, &row);
+		if (r == VERR_NOTFOUND) {
+			l->loaded = 1;
+			channel_say(l->keeper, STORE_END, .rows = l->rows,
+			    .next = audit_next(l->audit));
+		} else if (r != 0) {
+			/* The keeper must not take a part for the whole. */
+			room_cannot_start(10, r);
+		} else {
+			l->rows++;
+			channel_say(l->keeper, STORE_ROW,
+			    .id = slice_of(row.id, ROW_ID_LEN),
+			    .kind = row.kind, .generation = row.generation,
+			    .body = row.body);
+		}
+	}
+}
+
+static void
+committed(struct ledger *l, uint64_t commit, int r)
+{
+	channel_say(
+	    l->keeper, COMMITTED, .commit = commit, .error = (uint64_t)-r);
+}
+
+/*
+ * Erase; what was held for it is then confirmed, or goes on waiting.
+ */
+static void
+erase(struct ledger *l)
+{
+	if (store_erase(l->store) != 0) {
+		if (loop_timer(l->life.loop, &l->erase, ERASE_MS) != 0)
+			log_say(LOG_NO_MEMORY, 0, 0, 0);
+		return;
+	}
+	for (size_t i = 0; i < l->nheld; i++)
+		committed(l, l->held[i], 0);
+	l->nheld = 0;
+}
+
+static void
+on_erase_time(void *arg)
+{
+	erase(arg);
+}
+
+int
+on_commit(struct ledger *l, const union record *m)
+{
+	int r;
+
+	if (!l->loaded)
+		return VERR_FORBIDDEN;
+	/* Lines that came before this are not to be younger than it. */
+	append_flush(l);
+	if (m->COMMIT.erase != 0 && l->nheld == ERASE_HELD)
+		r = VERR_BUSY;
+	else
+		r = store_commit(l->store, m->COMMIT.changes);
+	if (r == VERR_FORMAT)
+		return r;
+	if (r != 0 || m->COMMIT.erase == 0) {
+		committed(l, m->COMMIT.commit, r);
+		return 0;
+	}
+	l->held[l->nheld++] = m->COMMIT.commit;
+	erase(l);
+	return 0;
+}
+
+int
+on_fetch(struct ledger *l, const union record *m)
+{
+	struct row row = {.kind = 0};
+	int r;
+
+	if (!l->loaded)
+		return VERR_FORBIDDEN;
+	r = store_fetch(l->store, m->FETCH.id.p, &row);
+	if (r != 0)
+		row = (struct row){.kind = 0};
+	channel_say(l->keeper, FETCHED, .fetch = m->FETCH.fetch,
+	    .error = (uint64_t)-r, .kind = row.kind,
+	    .generation = row.generation, .body = row.body);
+	return 0;
+}
