@@ -1,0 +1,42 @@
+/*
+ * courier - the room's state: one customer's orders, the lanes on which gates
+ *	     send their streams, the way to the dialer, libcurl's pools.
+ */
+#ifndef COURIER_COURIER_H
+#define COURIER_COURIER_H
+
+#include "vaultd/base/start.h"
+#include "vaultd/courier/pool.h"
+
+#define ORDERS_MAX 1024
+#define OPENED_MAX 256   /* streams of one gate whose order has not come */
+#define MEET_MS    10000 /* for an order and its stream to find each other */
+
+struct order;
+struct opened;
+
+struct lane {
+	struct courier *courier;
+	uint32_t gate;
+	struct channel *channel;
+	struct lane *next;
+};
+
+struct courier {
+	struct room_life life;
+	struct channel *keeper;
+	struct channel *dialer; /* NULL: gone, another will come */
+	struct lane *lanes;
+	struct opened *opened; /* streams without an order */
+	struct order *orders;
+	size_t norders;
+	struct pools pools;
+};
+
+/* What the channels call: dispatch.c. */
+extern const struct channel_ops courier_supervisor_ops;
+extern const struct channel_ops courier_keeper_ops;
+extern const struct channel_ops courier_dialer_ops;
+extern const struct channel_ops courier_lane_ops;
+
+#endif /* COURIER_COURIER_H */
