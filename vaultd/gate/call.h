@@ -1,0 +1,126 @@
+/*
+ * call - what a client waits for: a question, an act or a request that was
+ *	 passed to the keeper under a number, and is not closed yet.
+ *
+ * A call is closed exactly once: by one of done, nonce, refuse and end of its
+ * face, or silently because its client does not want it any more.  It belongs
+ * to its connection until then.
+ */
+#ifndef GATE_CALL_H
+#define GATE_CALL_H
+
+#include "vaultd/gate/conn.h"
+#include "vaultd/gate/http.h"
+
+/* What may answer a call depends on what it is. */
+enum call_kind {
+	CALL_ROWS,    /* rows, then done */
+	CALL_NONCE,   /* a nonce */
+	CALL_LINES,   /* a stream of the ledger's */
+	CALL_REQUEST, /* a stream of a courier's */
+};
+
+/* The gate's end of a request's stream; stream.c's. */
+struct stream {
+	struct channel *ch; /* NULL: none yet, or not any more */
+	int far;            /* the other end, until it is sent; else -1 */
+	enum room room;     /* who is at the other end */
+	uint32_t peer;
+	int head;          /* the answer has begun */
+	struct timer wait; /* for the lane */
+	int waiting;
+};
+
+struct call {
+	struct gate *gate;
+	struct conn *conn;
+	enum call_kind kind;
+	uint64_t number; /* between gate and keeper */
+	uint64_t id;     /* the client's; the face's to use */
+	uint64_t audit;  /* as the keeper said with its yes */
+	int held;        /* the face can take no data now */
+	struct buf kept; /* bytes of the answer that it keeps for later */
+	struct stream stream;
+	struct call *bucket_next;
+	struct call *next, **prev; /* the connection's */
+};
+
+/*
+ * Begin a call for "c" in "size" bytes, of which a struct call is the first
+ * member and the rest is zero.
+ * Returns 0, VERR_BUSY (too many are under way) or VERR_NOMEM.
+ */
+MUST_CHECK
+int call_new(
+    struct conn *c, enum call_kind kind, size_t size, struct call **ret_call);
+
+/*
+ * Put it to the keeper.  Returns 0, or VERR_NOMEM, VERR_TOOBIG, VERR_IO or
+ * VERR_BUSY (no descriptors): nothing was sent, call_drop() it.
+ */
+MUST_CHECK
+int call_question(struct call *call, enum ask what, struct slice pairs);
+MUST_CHECK
+int call_act(struct call *call, struct slice sealed);
+
+struct call_request {
+	struct slice profile; /* checked: route_is_profile() */
+	struct slice method;  /* checked: at most HTTP_METHOD_MAX bytes */
+	struct slice target;
+	const struct http_field *fields;
+	size_t field_count;
+	enum body_kind body;
+	uint64_t length;
+};
+
+/*
+ * The body may follow at once, by stream_body() and stream_body_end().
+ */
+MUST_CHECK
+int call_request(struct call *call, const struct call_request *req);
+
+/*
+ * Forget a call that was never put.
+ */
+void call_drop(struct call *call);
+
+/*
+ * The client does not want it any more: tell the keeper, and forget it.
+ */
+void call_cancel(struct call *call);
+void call_cancel_all(struct conn *c);
+
+/*
+ * Close it with a refusal of the gate's own; "cancel" tells the keeper.
+ */
+void call_refuse(struct call *call, const struct refused *why, int cancel);
+
+/*
+ * Close all calls of the gate: the keeper is gone.
+ */
+void call_refuse_all(struct gate *g);
+
+/*
+ * The stream's answer is whole.
+ */
+void call_end(struct call *call);
+
+/*
+ * What the keeper says of "number".  A number that is not known was closed
+ * meanwhile, and is ignored.  Returns 0, or VERR_FORBIDDEN or VERR_FORMAT: it
+ * is not an answer to that.
+ */
+MUST_CHECK
+int call_row(struct gate *g, uint64_t number, struct slice json);
+MUST_CHECK
+int call_done(
+    struct gate *g, uint64_t number, uint64_t audit, struct slice sentence);
+MUST_CHECK
+int call_nonce(struct gate *g, uint64_t number, struct slice nonce);
+MUST_CHECK
+int call_refused(struct gate *g, uint64_t number, const struct refused *why);
+MUST_CHECK
+int call_stream(struct gate *g, uint64_t number, uint64_t audit, uint32_t room,
+    uint32_t peer);
+
+#endif /* GATE_CALL_H */
