@@ -1,0 +1,127 @@
+#include "vaultd/supervisor/dispatch.h"
+
+#include "vaultd/supervisor/house.h"
+#include "vaultd/supervisor/say.h"
+#include "vaultd/supervisor/supervisor.h"
+
+static int
+hear_hello(struct room_proc *p, const union record *m)
+{
+	if (p->up)
+		return VERR_FORBIDDEN;
+	p->up = 1;
+	p->hello = m->HELLO;
+	say_as(p->who, LOG_INFO, "runs as pid %d; refused %llu acts",
+	    (int)p->pid, (unsigned long long)m->HELLO.proofs);
+	room_tell_state(p);
+	house_progress(p->sup);
+	return 0;
+}
+
+/*
+ * Of two rooms that disagree, the less trusted one ends, whichever of them
+ * complained: no room can have a more trusted one killed.
+ */
+static int
+hear_offence(struct room_proc *p, const union record *m)
+{
+	static const int trust[ROOM_COUNT] = {[ROOM_GATE] = 1,
+	    [ROOM_COURIER] = 2,
+	    [ROOM_DIALER] = 3,
+	    [ROOM_LEDGER] = 4,
+	    [ROOM_KEEPER] = 5};
+	const struct rec_OFFENCE *o = &m->OFFENCE;
+	struct room_proc *other;
+
+	if (o->room == ROOM_SUPERVISOR || o->room >= ROOM_COUNT)
+		return VERR_FORMAT;
+	other = room_find(p->sup, (enum room)o->room, (uint32_t)o->number);
+	if (other == NULL || other == p)
+		return 0;
+	say_as(p->who, LOG_ERR, "says that %s broke the protocol: %s",
+	    other->who, verr_text(-(int)o->error));
+	room_kill(trust[p->room] > trust[other->room] ? other : p);
+	return 0;
+}
+
+static int
+hear_ready(struct room_proc *p, const union record *m)
+{
+	struct supervisor *s = p->sup;
+
+	if (s->loaded)
+		return VERR_FORBIDDEN;
+	memcpy(s->public_key, m->KEEPER_READY.public_key.p, PUB_KEY);
+	s->loaded = 1;
+	house_progress(s);
+	return 0;
+}
+
+static int
+hear_refusal(struct room_proc *p, const union record *m)
+{
+	say_text(p->who, LOG_ERR, m->KEEPER_REFUSES.sentence);
+	supervisor_stop(p->sup, VAULTD_REFUSED);
+	return 0;
+}
+
+static int
+hear_courier_want(struct room_proc *p, const union record *m)
+{
+	house_start_courier(p->sup, m->COURIER_WANT.want);
+	return 0;
+}
+
+static int
+hear_lane_want(struct room_proc *p, const union record *m)
+{
+	const struct rec_LANE_WANT *w = &m->LANE_WANT;
+	struct room_proc *gate, *other;
+
+	if (w->room != ROOM_COURIER && w->room != ROOM_LEDGER)
+		return VERR_FORMAT;
+	gate = room_find(p->sup, ROOM_GATE, (uint32_t)w->gate);
+	other = room_find(p->sup, (enum room)w->room, (uint32_t)w->number);
+	/* Where one has just died, the keeper hears of that otherwise. */
+	if (gate != NULL && other != NULL)
+		house_join(gate, other);
+	return 0;
+}
+
+static int
+hear_texts_done(struct room_proc *p, const union record *m)
+{
+	return texts_answered(p->sup, &m->TEXTS_DONE);
+}
+
+static int
+hear_closed(struct room_proc *p, const union record *m)
+{
+	return session_closed(p->sup, p->gate, m->CLOSED.session);
+}
+
+static const struct {
+	uint16_t type;
+	int (*hear)(struct room_proc *p, const union record *m);
+} table[] = {
+    {REC_HELLO, hear_hello},
+    {REC_OFFENCE, hear_offence},
+    {REC_KEEPER_READY, hear_ready},
+    {REC_KEEPER_REFUSES, hear_refusal},
+    {REC_COURIER_WANT, hear_courier_want},
+    {REC_LANE_WANT, hear_lane_want},
+    {REC_TEXTS_DONE, hear_texts_done},
+    {REC_CLOSED, hear_closed},
+};
+
+int
+dispatch_record(void *arg, struct channel *ch, uint16_t type,
+    const union record *m, int *fd)
+{
+	(void)ch;
+	(void)fd;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (table[i].type == type)
+			return table[i].hear(arg, m);
+	return VERR_UNKNOWN;
+}

@@ -1,0 +1,20 @@
+/*
+ * drain - the end: gates finish what is in flight, the keeper commits, the
+ *	   rest goes.
+ */
+#ifndef SUPERVISOR_DRAIN_H
+#define SUPERVISOR_DRAIN_H
+
+struct supervisor;
+
+/*
+ * Begin it; asked for a second time, hurry.
+ */
+void drain_begin(struct supervisor *s);
+
+/*
+ * A room has ended: is it time for the next step?
+ */
+void drain_step(struct supervisor *s);
+
+#endif /* SUPERVISOR_DRAIN_H */
