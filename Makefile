@@ -1,0 +1,162 @@
+# vaultd: one folder, one binary; what a process may do is what it links.
+
+O	?= build
+CC	?= gcc
+PREFIX	?= /usr
+SHELL	 = /bin/sh
+.DEFAULT_GOAL := all
+
+OPT	?= -O2 -g
+WARN	 = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	   -Wpointer-arith -Wwrite-strings -Wvla -Wformat=2 -Werror
+HARDEN	 = -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
+	   -fstack-clash-protection -fcf-protection -fPIE
+BUILD	 = -std=gnu11 -D_GNU_SOURCE -I. -MMD -MP $(WARN)
+LINK	 = -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--as-needed
+
+objs	 = $(patsubst %.c,$O/obj/%.o,$(wildcard $(1)/*.c))
+core	 = $(filter-out %/codec.o %/frame.o %/lex.o,$(call objs,protocol))
+codec	 = $O/obj/protocol/codec.o $O/obj/protocol/frame.o
+lex	 = $O/obj/protocol/lex.o
+rules	 = $(call objs,policy) $(lex)
+room	 = $(call objs,vaultd/base) $(core) $(call objs,vaultd/$(1))
+
+ROOMS	 = gate keeper ledger courier dialer
+BINS	 = $O/bin/vaultd $O/bin/vaultctl $(addprefix $O/libexec/vaultd/,$(ROOMS))
+LIBS_O	 = $O/lib/libvaultclient.a $O/lib/libvaultclient.so
+
+all: $(BINS) $(LIBS_O) catalog
+
+# The processes.  Read the right-hand sides: they are the privileges.
+$O/bin/vaultd:		    $(call room,supervisor) $(lex)
+$O/libexec/vaultd/gate:	    $(call room,gate) $(codec)
+$O/libexec/vaultd/keeper:   $(call room,keeper) $(rules)
+$O/libexec/vaultd/ledger:   $(call room,ledger)
+$O/libexec/vaultd/courier:  $(call room,courier)
+$O/libexec/vaultd/dialer:   $(call room,dialer) $O/obj/policy/network.o
+$O/bin/vaultctl:	    $(call objs,client/vaultctl) $(call objs,client) \
+			    $(core) $(codec) $(rules)
+
+$O/bin/vaultd:		    LIBS = -lseccomp
+$O/libexec/vaultd/gate:	    LIBS = -lseccomp -ltpl -ljansson
+$O/libexec/vaultd/keeper:   LIBS = -lseccomp -lsodium -lcrypto -lpthread
+$O/libexec/vaultd/ledger:   LIBS = -lseccomp -lsqlite3
+$O/libexec/vaultd/courier:  LIBS = -lseccomp -lcurl -lssl -lcrypto -ljansson
+$O/libexec/vaultd/dialer:   LIBS = -lseccomp -lcares
+$O/bin/vaultctl:	    LIBS = -ltpl -ljansson -lsodium
+$(BINS):
+	@mkdir -p $(@D)
+	@echo "  LINK	$@"
+	@$(CC) $(OPT) $(LINK) -o $@ $^ $(LIBS)
+
+$O/lib/libvaultclient.a: $(call objs,client) $(core) $(codec)
+	@mkdir -p $(@D)
+	@echo "  AR	$@"
+	@rm -f $@ && $(AR) rcs $@ $^
+
+$O/lib/libvaultclient.so: $(patsubst $O/obj/%,$O/pic/%,$(call objs,client) $(core) $(codec))
+	@mkdir -p $(@D)
+	@echo "  LINK	$@"
+	@$(CC) $(OPT) -shared $(filter-out -pie,$(LINK)) -o $@ $^ -ltpl -lsodium
+
+catalog: $(patsubst %,$O/share/%,$(wildcard vaultd/catalog/*.conf))
+$O/share/vaultd/catalog/%.conf: vaultd/catalog/%.conf
+	@mkdir -p $(@D)
+	@cp $< $@
+
+$O/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC	$<"
+	@$(CC) $(OPT) $(HARDEN) $(BUILD) -c -o $@ $<
+$O/pic/%.o: %.c
+	@mkdir -p $(@D)
+	@$(CC) $(OPT) $(HARDEN:-fPIE=-fPIC) $(BUILD) -c -o $@ $<
+
+# Tests: the units under sanitizers, the walls and the whole as shipped.
+SAN	 = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
+$O/san/%.o: %.c
+	@mkdir -p $(@D)
+	@$(CC) $(SAN) $(BUILD) -c -o $@ $<
+
+san	 = $(patsubst $O/obj/%,$O/san/%,$(1))
+parts	 = $(filter-out %/main.o %/zerofree.o,$(call san,$(1)))
+UNITS	 = $(patsubst %.c,$O/%,$(wildcard tests/unit/*/test_*.c))
+WALLS	 = $(patsubst %.c,$O/%,$(wildcard tests/sandbox/test_*.c))
+FUZZERS	 = $(patsubst %.c,$O/%,$(wildcard tests/fuzz/fuzz_*.c))
+UNITLIBS = -lcmocka -lseccomp -lsodium -lcrypto -lssl -lcurl -lsqlite3 \
+	   -lcares -ljansson -ltpl -lhttp_parser -lpthread
+below	 = $(call parts,$(core) $(codec) $(rules) $(call objs,vaultd/base))
+of_protocol =
+of_policy   =
+of_base	    =
+of_client   = $(call parts,$(call objs,client) $(call objs,client/vaultctl))
+of_keeper   = $(call parts,$(call objs,vaultd/keeper))
+of_ledger   = $(call parts,$(call objs,vaultd/ledger))
+of_courier  = $(call parts,$(call objs,vaultd/courier))
+of_dialer   = $(call parts,$(call objs,vaultd/dialer))
+of_gate	    = $(call parts,$(call objs,vaultd/gate))
+of_supervisor = $(call parts,$(call objs,vaultd/supervisor))
+.SECONDEXPANSION:
+$(UNITS): $O/tests/unit/%: $O/san/tests/unit/%.o $O/san/tests/support/unit.o \
+    $$(of_$$(notdir $$(@D))) $(below)
+	@mkdir -p $(@D)
+	@echo "  LINK	$@"
+	@$(CC) $(SAN) -o $@ $^ $(UNITLIBS)
+$(WALLS): $O/tests/sandbox/test_%: $O/obj/tests/sandbox/test_%.o \
+    $O/obj/tests/support/unit.o $(call objs,vaultd/base) $(core) \
+    $(foreach r,supervisor $(ROOMS),$O/obj/vaultd/$r/allowlist.o)
+	@mkdir -p $(@D)
+	@echo "  LINK	$@"
+	@$(CC) $(OPT) $(LINK) -o $@ $^ -lcmocka -lseccomp -lsodium
+
+FSAN	 = -O1 -g -fsanitize=fuzzer,address,undefined
+$O/tests/fuzz/%: tests/fuzz/%.c $(wildcard protocol/*.[ch] policy/*.[ch] \
+    vaultd/gate/http.[ch] vaultd/gate/http_chunk.c)
+	@mkdir -p $(@D)
+	@echo "  FUZZ	$@"
+	@clang $(FSAN) -std=gnu11 -D_GNU_SOURCE -I. -o $@ $< \
+	    $(wildcard protocol/*.c policy/*.c) vaultd/gate/http.c \
+	    vaultd/gate/http_chunk.c -ltpl
+
+tests: all $(UNITS) $(WALLS) $(FUZZERS) $O/tests/support/oldkernel
+$O/tests/support/oldkernel: tests/support/oldkernel.c
+	@mkdir -p $(@D)
+	@$(CC) $(OPT) -D_GNU_SOURCE $(WARN) -o $@ $< -lseccomp
+
+check:
+	@packaging/install-deps build test
+	@$(MAKE) -s tests
+	@tests/run --build $O $(if $T,--match $T)
+check-long:
+	@packaging/install-deps build test
+	@$(MAKE) -s tests
+	@tests/run --build $O $(if $T,--match $T) --long
+demo:
+	@packaging/install-deps build demo
+	@$(MAKE) -s all
+	@tests/demo --build $O
+lint:
+	@packaging/install-deps build lint
+	@tests/lint
+fuzz: $(FUZZERS)
+	@tests/fuzz/run --build $O --seconds $(or $T,60)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/vaultd \
+	    $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include \
+	    $(DESTDIR)$(PREFIX)/share/vaultd/catalog $(DESTDIR)/etc/vaultd
+	install $O/bin/vaultd $O/bin/vaultctl $(DESTDIR)$(PREFIX)/bin
+	install $(addprefix $O/libexec/vaultd/,$(ROOMS)) \
+	    $(DESTDIR)$(PREFIX)/libexec/vaultd
+	install -m 644 $O/lib/libvaultclient.* $(DESTDIR)$(PREFIX)/lib
+	install -m 644 client/vaultclient.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 vaultd/catalog/*.conf \
+	    $(DESTDIR)$(PREFIX)/share/vaultd/catalog
+	install -m 644 packaging/vaultd.conf $(DESTDIR)/etc/vaultd
+
+clean:
+	rm -rf $O
+
+.PHONY: all catalog tests check check-long demo lint fuzz install clean
+.SECONDARY:
+-include $(shell find $O -name '*.d' 2>/dev/null)
