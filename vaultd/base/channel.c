@@ -25,6 +25,7 @@ struct channel {
 	enum room self, peer;
 	unsigned flags;
 	const struct channel_ops *ops;
+	const struct handler *handlers;
 	void *arg;
 	struct buf in, out;
 	int in_fds[FD_QUEUE];
@@ -58,6 +59,7 @@ channel_new(struct loop *l, int fd, enum room self, enum room peer,
 	    .peer = peer,
 	    .flags = flags,
 	    .ops = ops,
+	    .handlers = ops->handlers,
 	    .arg = arg,
 	    .watch = {.fd = fd, .on_event = on_event, .arg = ch},
 	    .flush = {.run = on_flush, .arg = ch},
@@ -349,12 +351,22 @@ read_some(struct channel *ch)
 	return 0;
 }
 
+static const struct handler *
+handler_of(const struct channel *ch, uint16_t type)
+{
+	const struct handler *h = ch->handlers;
+
+	while (h != NULL && h->handle != NULL && h->type != type)
+		h++;
+	return h == NULL || h->handle == NULL ? NULL : h;
+}
+
 /*
  * Find the record at the head of the buffer.  Returns 0 with it in *m, or
  * VERR_AGAIN if it has not come whole, or the offence.
  */
 static int
-next_record(struct channel *ch, const struct record_info **ret_info,
+next_record(struct channel *ch, const struct handler **ret_handler,
     size_t *ret_len, size_t *ret_nfds, union record *m)
 {
 	const uint8_t *p = buf_data(&ch->in);
@@ -369,13 +381,15 @@ next_record(struct channel *ch, const struct record_info **ret_info,
 		return VERR_UNKNOWN;
 	if (!(info->from & (1U << ch->peer)) || !(info->to & (1U << ch->self)))
 		return VERR_FORBIDDEN;
+	*ret_handler = handler_of(ch, info->type);
+	if (*ret_handler == NULL)
+		return VERR_FORBIDDEN;
 	if (len > info->max)
 		return VERR_TOOBIG;
 	if (nfds > (size_t)info->descriptor || nfds > ch->in_nfds)
 		return VERR_FORMAT;
 	if (used - RECORD_HEADER < len)
 		return VERR_AGAIN;
-	*ret_info = info;
 	*ret_len = len;
 	*ret_nfds = nfds;
 	return record_decode(info->type, p + RECORD_HEADER, len, m);
@@ -388,12 +402,12 @@ next_record(struct channel *ch, const struct record_info **ret_info,
 static int
 admit_one(struct channel *ch, int *alive)
 {
-	const struct record_info *info = NULL;
+	const struct handler *handler = NULL;
 	size_t len = 0, nfds = 0;
 	union record m;
 	int r, fd = -1;
 
-	if ((r = next_record(ch, &info, &len, &nfds, &m)) != 0)
+	if ((r = next_record(ch, &handler, &len, &nfds, &m)) != 0)
 		return r;
 	if (nfds == 1) {
 		fd = ch->in_fds[0];
@@ -401,7 +415,7 @@ admit_one(struct channel *ch, int *alive)
 		    --ch->in_nfds * sizeof(ch->in_fds[0]));
 	}
 	ch->alive = alive;
-	r = ch->ops->on_record(ch->arg, ch, info->type, &m, &fd);
+	r = handler->handle(ch->arg, &m, &fd);
 	if (fd >= 0)
 		(void)close(fd);
 	if (!*alive)
@@ -458,6 +472,12 @@ on_event(void *arg, uint32_t events)
 		end(ch, r);
 	else
 		admit(ch);
+}
+
+void
+channel_hear(struct channel *ch, const struct handler *handlers)
+{
+	ch->handlers = handlers;
 }
 
 void

@@ -2,9 +2,10 @@
  * channel - records over a stream socket between two rooms.
  *
  * Admission happens here, before any handler: the record is in room.def, this
- * room may hear it from that one, its size and every field fit, and a
- * descriptor comes only where one may.  A peer that breaks this is reported by
- * on_closed() with the error; what to do about it is the room's.
+ * room may hear it from that one, this channel's table has it, its size and
+ * every field fit, and a descriptor comes only where one may.  A peer that
+ * breaks this is reported by on_closed() with the error; what to do about it is
+ * the room's.
  *
  * Received and sent bytes are wiped as they leave the buffers.
  */
@@ -16,7 +17,9 @@
 
 struct channel;
 
-struct channel_ops {
+/* Who does what a record asks; a table of them ends with a row of zeros. */
+struct handler {
+	uint16_t type;
 	/*
 	 * One admitted record.  Slices in "m" are void after the return.  A
 	 * descriptor that came with it is in *fd (else -1): take it by
@@ -24,8 +27,12 @@ struct channel_ops {
 	 * the peer as an offender: on_closed() follows with it.  The handler
 	 * may call channel_free() on its own channel.
 	 */
-	int (*on_record)(void *arg, struct channel *ch, uint16_t type,
-	    const union record *m, int *fd);
+	int (*handle)(void *arg, const union record *m, int *fd);
+};
+
+struct channel_ops {
+	/* What may be said on this channel; NULL: nothing. */
+	const struct handler *handlers;
 	/*
 	 * The peer is gone (VERR_CLOSED), or broke the rules (any other).  No
 	 * callback follows; call channel_free() now or later.
@@ -84,6 +91,12 @@ void channel_put(
 size_t channel_queued(const struct channel *ch);
 
 /*
+ * From the next record on, "handlers" is what may be said on this channel: the
+ * peer has come to another phase.
+ */
+void channel_hear(struct channel *ch, const struct handler *handlers);
+
+/*
  * Read and hand over now all that the peer has already sent.  For the one
  * channel whose records must be known before another's.  A no-op from inside
  * its own handler; on_closed() may be called if the peer offends.
@@ -91,7 +104,7 @@ size_t channel_queued(const struct channel *ch);
 void channel_pump(struct channel *ch);
 
 /*
- * Stop and go on calling on_record(); the socket then fills up and the peer
+ * Stop and go on calling handlers; the socket then fills up and the peer
  * feels it.
  */
 void channel_pause(struct channel *ch);

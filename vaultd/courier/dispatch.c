@@ -1,30 +1,6 @@
 #include "vaultd/courier/lane.h"
 #include "vaultd/courier/order.h"
 
-/*
- * Const tables, one per channel: what may be said there, and who does it.
- */
-typedef int handler(void *arg, const union record *m, int *fd);
-
-struct entry {
-	uint16_t type;
-	handler *handle;
-};
-
-static int
-dispatch(const struct entry *table, size_t n, uint16_t type, void *arg,
-    const union record *m, int *fd)
-{
-	for (size_t i = 0; i < n; i++)
-		if (table[i].type == type)
-			return table[i].handle(arg, m, fd);
-	return VERR_FORBIDDEN;
-}
-
-#define DISPATCH(table, type, arg, m, fd)                                      \
-	dispatch((table), sizeof(table) / sizeof((table)[0]), (type), (arg),   \
-	    (m), (fd))
-
 /* From the supervisor: lanes, and the dialer whenever there is a new one. */
 
 static int
@@ -109,27 +85,16 @@ on_open(void *arg, const union record *m, int *fd)
 	return lane_opened(arg, m->OPEN.number, stream);
 }
 
-static const struct entry from_supervisor[] = {{REC_PEER, on_peer}};
-static const struct entry from_keeper[] = {
+/* Const tables, one per channel: what may be said there, and who does it. */
+static const struct handler from_supervisor[] = {{REC_PEER, on_peer}, {0, NULL}};
+static const struct handler from_keeper[] = {
     {REC_ORDER, on_order},
     {REC_ORDER_CANCEL, on_cancel},
     {REC_POOL_DROP, on_pool_drop},
+    {0, NULL},
 };
-static const struct entry from_dialer[] = {{REC_DIALED, on_dialled}};
-static const struct entry from_gate[] = {{REC_OPEN, on_open}};
-
-#define RECORD_FUNCTION(name, table)                                           \
-	static int name(void *arg, struct channel *ch, uint16_t type,          \
-	    const union record *m, int *fd)                                    \
-	{                                                                      \
-		(void)ch;                                                      \
-		return DISPATCH(table, type, arg, m, fd);                      \
-	}
-
-RECORD_FUNCTION(supervisor_record, from_supervisor)
-RECORD_FUNCTION(keeper_record, from_keeper)
-RECORD_FUNCTION(dialer_record, from_dialer)
-RECORD_FUNCTION(lane_record, from_gate)
+static const struct handler from_dialer[] = {{REC_DIALED, on_dialled}, {0, NULL}};
+static const struct handler from_gate[] = {{REC_OPEN, on_open}, {0, NULL}};
 
 static void
 supervisor_closed(void *arg, struct channel *ch, int r)
@@ -171,10 +136,10 @@ lane_closed(void *arg, struct channel *ch, int r)
 }
 
 const struct channel_ops courier_supervisor_ops = {
-    .on_record = supervisor_record, .on_closed = supervisor_closed};
+    .handlers = from_supervisor, .on_closed = supervisor_closed};
 const struct channel_ops courier_keeper_ops = {
-    .on_record = keeper_record, .on_closed = keeper_closed};
+    .handlers = from_keeper, .on_closed = keeper_closed};
 const struct channel_ops courier_dialer_ops = {
-    .on_record = dialer_record, .on_closed = dialer_closed};
+    .handlers = from_dialer, .on_closed = dialer_closed};
 const struct channel_ops courier_lane_ops = {
-    .on_record = lane_record, .on_closed = lane_closed};
+    .handlers = from_gate, .on_closed = lane_closed};

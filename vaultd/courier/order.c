@@ -394,10 +394,16 @@ order_cancel(struct courier *c, uint64_t id)
 /* The stream: a body comes up it, the answer goes down. */
 
 static int
-on_body(struct order *o, struct slice bytes)
+on_body(void *arg, const union record *m, int *fd)
 {
+	struct order *o = arg;
+	struct slice bytes = m->BODY.bytes;
 	int r;
 
+	(void)fd;
+	/* The answer may be over before the request is. */
+	if (o->state == ORDER_LINGERS)
+		return 0;
 	if (o->body_ended ||
 	    (o->body == BODY_LENGTH && bytes.n > o->length - o->came))
 		return VERR_FORBIDDEN;
@@ -412,8 +418,14 @@ on_body(struct order *o, struct slice bytes)
 }
 
 static int
-on_body_end(struct order *o)
+on_body_end(void *arg, const union record *m, int *fd)
 {
+	struct order *o = arg;
+
+	(void)m;
+	(void)fd;
+	if (o->state == ORDER_LINGERS)
+		return 0;
 	if (o->body_ended)
 		return VERR_FORBIDDEN;
 	o->body_ended = 1;
@@ -424,21 +436,11 @@ on_body_end(struct order *o)
 	return 0;
 }
 
-static int
-stream_record(void *arg, struct channel *ch, uint16_t type,
-    const union record *m, int *fd)
-{
-	struct order *o = arg;
-
-	(void)ch;
-	(void)fd;
-	if (type != REC_BODY && type != REC_BODY_END)
-		return VERR_FORBIDDEN;
-	/* The answer may be over before the request is. */
-	if (o->state == ORDER_LINGERS)
-		return 0;
-	return type == REC_BODY ? on_body(o, m->BODY.bytes) : on_body_end(o);
-}
+static const struct handler stream_handlers[] = {
+    {REC_BODY, on_body},
+    {REC_BODY_END, on_body_end},
+    {0, NULL},
+};
 
 static void
 stream_closed(void *arg, struct channel *ch, int r)
@@ -467,6 +469,6 @@ stream_drained(void *arg, struct channel *ch)
 		transfer_resume(o);
 }
 
-static const struct channel_ops stream_ops = {.on_record = stream_record,
+static const struct channel_ops stream_ops = {.handlers = stream_handlers,
     .on_closed = stream_closed,
     .on_drained = stream_drained};

@@ -2,30 +2,6 @@
 
 #include <stdlib.h>
 
-/*
- * Const tables, one per channel: what may be said there, and who does it.
- */
-typedef int handler(void *arg, const union record *m, int *fd);
-
-struct entry {
-	uint16_t type;
-	handler *handle;
-};
-
-static int
-dispatch(const struct entry *table, size_t n, uint16_t type, void *arg,
-    const union record *m, int *fd)
-{
-	for (size_t i = 0; i < n; i++)
-		if (table[i].type == type)
-			return table[i].handle(arg, m, fd);
-	return VERR_FORBIDDEN;
-}
-
-#define DISPATCH(table, type, arg, m, fd)                                      \
-	dispatch((table), sizeof(table) / sizeof((table)[0]), (type), (arg),   \
-	    (m), (fd))
-
 /* From the supervisor: couriers, joined to this room. */
 
 static int
@@ -98,36 +74,14 @@ on_dial(void *arg, const union record *m, int *fd)
 	return 0;
 }
 
-static const struct entry from_supervisor[] = {{REC_PEER, on_peer}};
-static const struct entry from_keeper[] = {
+/* Const tables, one per channel: what may be said there, and who does it. */
+static const struct handler from_supervisor[] = {{REC_PEER, on_peer}, {0, NULL}};
+static const struct handler from_keeper[] = {
     {REC_TICKET, on_ticket},
     {REC_TICKET_END, on_ticket_end},
+    {0, NULL},
 };
-static const struct entry from_courier[] = {{REC_DIAL, on_dial}};
-
-static int
-supervisor_record(void *arg, struct channel *ch, uint16_t type,
-    const union record *m, int *fd)
-{
-	(void)ch;
-	return DISPATCH(from_supervisor, type, arg, m, fd);
-}
-
-static int
-keeper_record(void *arg, struct channel *ch, uint16_t type,
-    const union record *m, int *fd)
-{
-	(void)ch;
-	return DISPATCH(from_keeper, type, arg, m, fd);
-}
-
-static int
-courier_record(void *arg, struct channel *ch, uint16_t type,
-    const union record *m, int *fd)
-{
-	(void)ch;
-	return DISPATCH(from_courier, type, arg, m, fd);
-}
+static const struct handler from_courier[] = {{REC_DIAL, on_dial}, {0, NULL}};
 
 static void
 supervisor_closed(void *arg, struct channel *ch, int r)
@@ -173,8 +127,8 @@ dialer_drop_courier(struct courier *c, int r)
 }
 
 const struct channel_ops dialer_supervisor_ops = {
-    .on_record = supervisor_record, .on_closed = supervisor_closed};
+    .handlers = from_supervisor, .on_closed = supervisor_closed};
 const struct channel_ops dialer_keeper_ops = {
-    .on_record = keeper_record, .on_closed = keeper_closed};
+    .handlers = from_keeper, .on_closed = keeper_closed};
 const struct channel_ops dialer_courier_ops = {
-    .on_record = courier_record, .on_closed = courier_closed};
+    .handlers = from_courier, .on_closed = courier_closed};

@@ -9,14 +9,10 @@
 
 #define END_MS 1000 /* for the last answers to be taken */
 
-struct handler {
-	uint16_t type;
-	int (*run)(struct gate *g, const union record *m, int *fd);
-};
-
 static int
-on_peer(struct gate *g, const union record *m, int *fd)
+on_peer(void *arg, const union record *m, int *fd)
 {
+	struct gate *g = arg;
 	int own = *fd;
 
 	if (own < 0 ||
@@ -28,8 +24,9 @@ on_peer(struct gate *g, const union record *m, int *fd)
 }
 
 static int
-on_drain(struct gate *g, const union record *m, int *fd)
+on_drain(void *arg, const union record *m, int *fd)
 {
+	struct gate *g = arg;
 	(void)m;
 	(void)fd;
 	g->draining = 1;
@@ -40,8 +37,9 @@ on_drain(struct gate *g, const union record *m, int *fd)
 }
 
 static int
-on_session_end(struct gate *g, const union record *m, int *fd)
+on_session_end(void *arg, const union record *m, int *fd)
 {
+	struct gate *g = arg;
 	(void)fd;
 	for (struct conn *c = g->conns; c != NULL; c = c->next)
 		if (c->session == m->SESSION_END.session)
@@ -50,8 +48,9 @@ on_session_end(struct gate *g, const union record *m, int *fd)
 }
 
 static int
-on_connection(struct gate *g, const union record *m, int *fd)
+on_connection(void *arg, const union record *m, int *fd)
 {
+	struct gate *g = arg;
 	int own = *fd;
 
 	*fd = -1;
@@ -59,29 +58,33 @@ on_connection(struct gate *g, const union record *m, int *fd)
 }
 
 static int
-on_row(struct gate *g, const union record *m, int *fd)
+on_row(void *arg, const union record *m, int *fd)
 {
+	struct gate *g = arg;
 	(void)fd;
 	return call_row(g, m->ROW.number, m->ROW.json);
 }
 
 static int
-on_done(struct gate *g, const union record *m, int *fd)
+on_done(void *arg, const union record *m, int *fd)
 {
+	struct gate *g = arg;
 	(void)fd;
 	return call_done(g, m->DONE.number, m->DONE.audit, m->DONE.sentence);
 }
 
 static int
-on_nonce(struct gate *g, const union record *m, int *fd)
+on_nonce(void *arg, const union record *m, int *fd)
 {
+	struct gate *g = arg;
 	(void)fd;
 	return call_nonce(g, m->NONCE.number, m->NONCE.nonce);
 }
 
 static int
-on_refuse(struct gate *g, const union record *m, int *fd)
+on_refuse(void *arg, const union record *m, int *fd)
 {
+	struct gate *g = arg;
 	const struct refused why = {.code = (uint32_t)m->REFUSE.refusal,
 	    .retry_after = (uint32_t)m->REFUSE.retry_after,
 	    .audit = m->REFUSE.audit,
@@ -92,8 +95,9 @@ on_refuse(struct gate *g, const union record *m, int *fd)
 }
 
 static int
-on_stream(struct gate *g, const union record *m, int *fd)
+on_stream(void *arg, const union record *m, int *fd)
 {
+	struct gate *g = arg;
 	(void)fd;
 	return call_stream(g, m->STREAM.number, m->STREAM.audit,
 	    (uint32_t)m->STREAM.room, (uint32_t)m->STREAM.peer);
@@ -115,32 +119,6 @@ static const struct handler from_keeper[] = {
     {REC_STREAM, on_stream},
     {0, NULL},
 };
-
-static int
-dispatch(const struct handler *h, struct gate *g, uint16_t type,
-    const union record *m, int *fd)
-{
-	for (; h->run != NULL; h++)
-		if (h->type == type)
-			return h->run(g, m, fd);
-	return VERR_FORBIDDEN;
-}
-
-static int
-supervisor_record(void *arg, struct channel *ch, uint16_t type,
-    const union record *m, int *fd)
-{
-	(void)ch;
-	return dispatch(from_supervisor, arg, type, m, fd);
-}
-
-static int
-keeper_record(void *arg, struct channel *ch, uint16_t type,
-    const union record *m, int *fd)
-{
-	(void)ch;
-	return dispatch(from_keeper, arg, type, m, fd);
-}
 
 static void
 supervisor_closed(void *arg, struct channel *ch, int r)
@@ -207,7 +185,7 @@ keeper_closed(void *arg, struct channel *ch, int r)
 }
 
 const struct channel_ops gate_supervisor_ops = {
-    .on_record = supervisor_record, .on_closed = supervisor_closed};
+    .handlers = from_supervisor, .on_closed = supervisor_closed};
 
 const struct channel_ops gate_keeper_ops = {
-    .on_record = keeper_record, .on_closed = keeper_closed};
+    .handlers = from_keeper, .on_closed = keeper_closed};

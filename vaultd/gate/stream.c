@@ -37,18 +37,6 @@ lane_find(const struct gate *g, enum room room, uint32_t number)
 	return lane;
 }
 
-static int
-lane_record(void *arg, struct channel *ch, uint16_t type, const union record *m,
-    int *fd)
-{
-	(void)arg;
-	(void)ch;
-	(void)type;
-	(void)m;
-	(void)fd;
-	return VERR_FORBIDDEN; /* it has nothing to say on a lane */
-}
-
 static void
 lane_closed(void *arg, struct channel *ch, int r)
 {
@@ -61,7 +49,7 @@ lane_closed(void *arg, struct channel *ch, int r)
 }
 
 static const struct channel_ops lane_ops = {
-    .on_record = lane_record, .on_closed = lane_closed};
+    .on_closed = lane_closed};
 
 static void
 give_up(struct call *call, int cancel)
@@ -140,55 +128,72 @@ on_lines(struct call *call, struct slice lines)
 	return 0;
 }
 
-/*
- * Take one record of the answer.  Returns 0 or the offence.
- */
-static int
-take(struct call *call, uint16_t type, const union record *m)
-{
-	struct refused why;
-
-	switch (type) {
-	case REC_HEAD:
-		if (call->stream.head || m->HEAD.status < 200 ||
-		    m->HEAD.status > 599)
-			return VERR_FORMAT;
-		call->stream.head = 1;
-		if (call->conn->face->head(
-		        call, (unsigned)m->HEAD.status, m->HEAD.headers) != 0)
-			give_up(call, 1);
-		return 0;
-	case REC_DATA:
-		if (call->kind == CALL_LINES)
-			return on_lines(call, m->DATA.bytes);
-		if (!call->stream.head)
-			return VERR_FORMAT;
-		call->conn->face->data(call, m->DATA.bytes);
-		return 0;
-	case REC_END:
-		if (call->kind == CALL_REQUEST && !call->stream.head)
-			return VERR_FORMAT;
-		call_end(call);
-		return 0;
-	default: /* FAIL: room.def has no other */
-		why = (struct refused){.code = (uint32_t)m->FAIL.refusal,
-		    .audit = call->audit,
-		    .sentence = m->FAIL.sentence};
-		if (why.code == REFUSED_NONE || why.code >= REFUSAL_COUNT)
-			return VERR_FORMAT;
-		call_refuse(call, &why, 0);
-		return 0;
-	}
-}
+/* The answer, as courier or ledger streams it. */
 
 static int
-stream_record(void *arg, struct channel *ch, uint16_t type,
-    const union record *m, int *fd)
+on_head(void *arg, const union record *m, int *fd)
 {
-	(void)ch;
+	struct call *call = arg;
+
 	(void)fd;
-	return take(arg, type, m);
+	if (call->stream.head || m->HEAD.status < 200 || m->HEAD.status > 599)
+		return VERR_FORMAT;
+	call->stream.head = 1;
+	if (call->conn->face->head(
+		call, (unsigned)m->HEAD.status, m->HEAD.headers) != 0)
+		give_up(call, 1);
+	return 0;
 }
+
+static int
+on_data(void *arg, const union record *m, int *fd)
+{
+	struct call *call = arg;
+
+	(void)fd;
+	if (call->kind == CALL_LINES)
+		return on_lines(call, m->DATA.bytes);
+	if (!call->stream.head)
+		return VERR_FORMAT;
+	call->conn->face->data(call, m->DATA.bytes);
+	return 0;
+}
+
+static int
+on_end(void *arg, const union record *m, int *fd)
+{
+	struct call *call = arg;
+
+	(void)m;
+	(void)fd;
+	if (call->kind == CALL_REQUEST && !call->stream.head)
+		return VERR_FORMAT;
+	call_end(call);
+	return 0;
+}
+
+static int
+on_fail(void *arg, const union record *m, int *fd)
+{
+	struct call *call = arg;
+	const struct refused why = {.code = (uint32_t)m->FAIL.refusal,
+	    .audit = call->audit,
+	    .sentence = m->FAIL.sentence};
+
+	(void)fd;
+	if (why.code == REFUSED_NONE || why.code >= REFUSAL_COUNT)
+		return VERR_FORMAT;
+	call_refuse(call, &why, 0);
+	return 0;
+}
+
+static const struct handler stream_handlers[] = {
+    {REC_HEAD, on_head},
+    {REC_DATA, on_data},
+    {REC_END, on_end},
+    {REC_FAIL, on_fail},
+    {0, NULL},
+};
 
 static void
 stream_closed(void *arg, struct channel *ch, int r)
@@ -211,7 +216,7 @@ stream_drained(void *arg, struct channel *ch)
 	call->conn->face->drained(call);
 }
 
-static const struct channel_ops stream_ops = {.on_record = stream_record,
+static const struct channel_ops stream_ops = {.handlers = stream_handlers,
     .on_closed = stream_closed,
     .on_drained = stream_drained};
 

@@ -7,7 +7,6 @@
 #include <sodium.h>
 
 #include "protocol/bytes.h"
-#include "vaultd/keeper/dispatch.h"
 
 #define COURIERS_MAX   64
 #define LANES_MAX      64      /* gates joined to one courier */
@@ -369,14 +368,6 @@ static const struct handler courier_handlers[] = {
     {0, NULL},
 };
 
-static int
-on_record(void *arg, struct channel *ch, uint16_t type, const union record *m,
-    int *fd)
-{
-	(void)ch;
-	return dispatch(courier_handlers, arg, type, m, fd);
-}
-
 static void
 on_closed(void *arg, struct channel *ch, int r)
 {
@@ -391,7 +382,8 @@ on_closed(void *arg, struct channel *ch, int r)
 int
 couriers_attach(struct keeper *k, uint32_t number, uint64_t want, int fd)
 {
-	static const struct channel_ops ops = {on_record, on_closed, NULL};
+	static const struct channel_ops ops = {
+	    .handlers = courier_handlers, .on_closed = on_closed};
 	struct couriers *cs = k->couriers;
 	struct courier *c = cs->first;
 	int r;
@@ -415,18 +407,6 @@ couriers_attach(struct keeper *k, uint32_t number, uint64_t want, int fd)
 	return r;
 }
 
-static int
-on_dialer_record(void *arg, struct channel *ch, uint16_t type,
-    const union record *m, int *fd)
-{
-	(void)arg;
-	(void)ch;
-	(void)type;
-	(void)m;
-	(void)fd;
-	return VERR_FORBIDDEN; /* it has nothing to say to the keeper */
-}
-
 static void
 on_dialer_closed(void *arg, struct channel *ch, int r)
 {
@@ -441,8 +421,8 @@ on_dialer_closed(void *arg, struct channel *ch, int r)
 int
 couriers_attach_dialer(struct keeper *k, int fd)
 {
-	static const struct channel_ops ops = {
-	    on_dialer_record, on_dialer_closed, NULL};
+	/* It has nothing to say to the keeper. */
+	static const struct channel_ops ops = {.on_closed = on_dialer_closed};
 	struct couriers *cs = k->couriers;
 	int r;
 

@@ -7,16 +7,6 @@
 #include "vaultd/keeper/rows.h"
 #include "vaultd/keeper/texts.h"
 
-int
-dispatch(const struct handler *table, void *arg, uint16_t type,
-    const union record *m, int *fd)
-{
-	for (const struct handler *h = table; h->handle != NULL; h++)
-		if (h->type == type)
-			return h->handle(arg, m, fd);
-	return VERR_FORBIDDEN;
-}
-
 /*
  * A channel to another room, made by the supervisor.
  */
@@ -144,14 +134,6 @@ static const struct handler supervisor_handlers[] = {
     {0, NULL},
 };
 
-static int
-on_record(void *arg, struct channel *ch, uint16_t type, const union record *m,
-    int *fd)
-{
-	(void)ch;
-	return dispatch(supervisor_handlers, arg, type, m, fd);
-}
-
 /*
  * Without its supervisor the keeper has nobody to serve; nor does it go on
  * with one that it does not understand.
@@ -165,4 +147,5 @@ on_closed(void *arg, struct channel *ch, int r)
 	loop_stop(k->life.loop, r == VERR_CLOSED ? 0 : r);
 }
 
-const struct channel_ops supervisor_ops = {on_record, on_closed, NULL};
+const struct channel_ops supervisor_ops = {
+    .handlers = supervisor_handlers, .on_closed = on_closed};

@@ -6,7 +6,6 @@
 #include "vaultd/keeper/act.h"
 #include "vaultd/keeper/ask.h"
 #include "vaultd/keeper/courier.h"
-#include "vaultd/keeper/dispatch.h"
 #include "vaultd/keeper/request.h"
 #include "vaultd/keeper/rows.h"
 
@@ -199,14 +198,6 @@ static const struct handler gate_handlers[] = {
     {0, NULL},
 };
 
-static int
-on_record(void *arg, struct channel *ch, uint16_t type, const union record *m,
-    int *fd)
-{
-	(void)ch;
-	return dispatch(gate_handlers, arg, type, m, fd);
-}
-
 static void
 gate_close(struct gate *g)
 {
@@ -255,8 +246,9 @@ on_drained(void *arg, struct channel *ch)
 int
 gate_attach(struct keeper *k, uint32_t number, int fd)
 {
-	static const struct channel_ops ops = {
-	    on_record, on_closed, on_drained};
+	static const struct channel_ops ops = {.handlers = gate_handlers,
+	    .on_closed = on_closed,
+	    .on_drained = on_drained};
 	struct gate *g = NULL;
 	size_t slot = 0;
 	int r;

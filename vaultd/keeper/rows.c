@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "vaultd/base/log.h"
-#include "vaultd/keeper/dispatch.h"
 #include "vaultd/keeper/super.h"
 
 struct rows {
@@ -36,6 +35,8 @@ struct rows {
 	void (*finished)(void *arg);
 	void *finished_arg;
 };
+
+static const struct handler serving_handlers[];
 
 static void start_commit(struct rows *rs);
 
@@ -394,9 +395,14 @@ on_store_row(void *arg, const union record *m, int *fd)
 	return 0;
 }
 
+/*
+ * Not this store: nothing more is heard of it or said to it.
+ */
 static void
 refuse(struct rows *rs, const char *sentence)
 {
+	channel_pause(rs->ch);
+	rs->serving = false;
 	keeper_refuses(rs->k, sentence);
 }
 
@@ -415,6 +421,16 @@ record_creation(struct audit *a)
 	audit_begin(a, AUDIT_ACCESS, 0, &j);
 	json_text(&j, "act", "the vault was created");
 	audit_end(a, &j, true, NULL);
+}
+
+/*
+ * The ledger's rows and log were taken as ours.
+ */
+static void
+serve(struct rows *rs)
+{
+	rs->serving = true;
+	channel_hear(rs->ch, serving_handlers);
 }
 
 /*
@@ -450,7 +466,7 @@ create(struct rows *rs)
 	}
 	index_free(rs->loading);
 	rs->loading = NULL;
-	rs->serving = true;
+	serve(rs);
 	if (rs->changes != NULL) {
 		/* An earlier ledger died before it had written them. */
 		send_commit(rs);
@@ -594,7 +610,7 @@ on_replay_end(void *arg, const union record *m, int *fd)
 	if (!rs->replaying)
 		return VERR_FORBIDDEN;
 	rs->replaying = false;
-	rs->serving = true;
+	serve(rs);
 	if (m->REPLAY_END.next != rs->announced ||
 	    audit_replayed(rs->k->audit, m->REPLAY_END.next) != 0) {
 		refuse(rs, "the audit log has a gap, or a damaged record");
@@ -658,17 +674,6 @@ static const struct handler serving_handlers[] = {
     {0, NULL},
 };
 
-static int
-on_record(void *arg, struct channel *ch, uint16_t type, const union record *m,
-    int *fd)
-{
-	const struct rows *rs = arg;
-
-	(void)ch;
-	return dispatch(rs->serving ? serving_handlers : loading_handlers, arg,
-	    type, m, fd);
-}
-
 static void
 on_closed(void *arg, struct channel *ch, int r)
 {
@@ -684,7 +689,8 @@ on_closed(void *arg, struct channel *ch, int r)
 int
 rows_attach(struct rows *rs, int fd)
 {
-	static const struct channel_ops ops = {on_record, on_closed, NULL};
+	static const struct channel_ops ops = {
+	    .handlers = loading_handlers, .on_closed = on_closed};
 	int r;
 
 	channel_free(rs->ch);

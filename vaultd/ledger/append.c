@@ -86,11 +86,13 @@ new_epoch(struct ledger *l, uint64_t epoch)
 }
 
 int
-on_append(struct ledger *l, const union record *m)
+on_append(void *arg, const union record *m, int *fd)
 {
+	struct ledger *l = arg;
 	const struct rec_APPEND *a = &m->APPEND;
 	int r;
 
+	(void)fd;
 	if (!l->loaded || a->epoch < l->epoch)
 		return VERR_FORBIDDEN;
 	if (a->epoch > l->epoch)

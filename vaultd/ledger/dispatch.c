@@ -11,18 +11,6 @@ struct lane {
 	struct channel *ch;
 };
 
-/* What the keeper may say.  Anything else is an offence. */
-static const struct {
-	uint16_t type;
-	int (*handle)(struct ledger *l, const union record *m);
-} from_keeper[] = {
-    {REC_APPEND, on_append},
-    {REC_COMMIT, on_commit},
-    {REC_FETCH, on_fetch},
-    {REC_QUERY, on_query},
-    {REC_REPLAY, on_replay},
-};
-
 /*
  * Leave at the end of this round: nothing is then under way, and what was said
  * last is written.
@@ -60,18 +48,18 @@ lane_free(struct lane *lane)
 }
 
 static int
-lane_record(void *arg, struct channel *ch, uint16_t type, const union record *m,
-    int *fd)
+on_open(void *arg, const union record *m, int *fd)
 {
 	struct lane *lane = arg;
 	int stream = *fd;
 
-	(void)ch;
-	if (type != REC_OPEN || stream < 0)
-		return VERR_FORBIDDEN;
+	if (stream < 0)
+		return VERR_FORMAT;
 	*fd = -1;
 	return query_open(lane->ledger, lane->gate, m->OPEN.number, stream);
 }
+
+static const struct handler from_gate[] = {{REC_OPEN, on_open}, {0, NULL}};
 
 static void
 lane_closed(void *arg, struct channel *ch, int r)
@@ -85,23 +73,26 @@ lane_closed(void *arg, struct channel *ch, int r)
 }
 
 static const struct channel_ops lane_ops = {
-    .on_record = lane_record, .on_closed = lane_closed};
+    .handlers = from_gate, .on_closed = lane_closed};
 
 /*
  * The supervisor joins us to a gate; its number never comes twice.
  */
 static int
-on_peer(struct ledger *l, const struct rec_PEER *m, int fd)
+on_peer(void *arg, const union record *m, int *fd)
 {
+	struct ledger *l = arg;
 	struct lane *lane;
+	int peer = *fd;
 
-	if ((lane = calloc(1, sizeof(*lane))) == NULL) {
-		(void)close(fd);
+	if (m->PEER.room != ROOM_GATE || peer < 0)
+		return VERR_FORMAT;
+	if ((lane = calloc(1, sizeof(*lane))) == NULL)
 		return VERR_NOMEM;
-	}
+	*fd = -1;
 	lane->ledger = l;
-	lane->gate = (uint32_t)m->number;
-	if (channel_new(l->life.loop, fd, ROOM_LEDGER, ROOM_GATE,
+	lane->gate = (uint32_t)m->PEER.number;
+	if (channel_new(l->life.loop, peer, ROOM_LEDGER, ROOM_GATE,
 	        CHANNEL_TAKES_FD, &lane_ops, lane, &lane->ch) != 0) {
 		free(lane);
 		return VERR_NOMEM;
@@ -111,30 +102,16 @@ on_peer(struct ledger *l, const struct rec_PEER *m, int fd)
 	return 0;
 }
 
-static int
-supervisor_record(void *arg, struct channel *ch, uint16_t type,
-    const union record *m, int *fd)
-{
-	int got = *fd;
-
-	(void)ch;
-	if (type != REC_PEER || m->PEER.room != ROOM_GATE || got < 0)
-		return VERR_FORBIDDEN;
-	*fd = -1;
-	return on_peer(arg, &m->PEER, got);
-}
-
-static int
-keeper_record(void *arg, struct channel *ch, uint16_t type,
-    const union record *m, int *fd)
-{
-	(void)ch, (void)fd;
-	for (size_t i = 0; i < sizeof(from_keeper) / sizeof(from_keeper[0]);
-	     i++)
-		if (from_keeper[i].type == type)
-			return from_keeper[i].handle(arg, m);
-	return VERR_FORBIDDEN;
-}
+/* What may be said to the ledger, and who does it. */
+static const struct handler from_supervisor[] = {{REC_PEER, on_peer}, {0, NULL}};
+static const struct handler from_keeper[] = {
+    {REC_APPEND, on_append},
+    {REC_COMMIT, on_commit},
+    {REC_FETCH, on_fetch},
+    {REC_QUERY, on_query},
+    {REC_REPLAY, on_replay},
+    {0, NULL},
+};
 
 static void
 keeper_drained(void *arg, struct channel *ch)
@@ -167,7 +144,7 @@ keeper_closed(void *arg, struct channel *ch, int r)
 }
 
 const struct channel_ops supervisor_ops = {
-    .on_record = supervisor_record, .on_closed = supervisor_closed};
-const struct channel_ops keeper_ops = {.on_record = keeper_record,
+    .handlers = from_supervisor, .on_closed = supervisor_closed};
+const struct channel_ops keeper_ops = {.handlers = from_keeper,
     .on_closed = keeper_closed,
     .on_drained = keeper_drained};

@@ -54,21 +54,21 @@ struct ledger {
 /* rows.c: the keeper's rows */
 void rows_begin(struct ledger *l);
 void rows_load(struct ledger *l); /* go on; also when the queue has drained */
-int on_commit(struct ledger *l, const union record *m);
-int on_fetch(struct ledger *l, const union record *m);
+int on_commit(void *arg, const union record *m, int *fd);
+int on_fetch(void *arg, const union record *m, int *fd);
 
 /* append.c: the keeper's lines */
 void append_begin(struct ledger *l);
 void append_flush(struct ledger *l); /* what this round has collected */
-int on_append(struct ledger *l, const union record *m);
+int on_append(void *arg, const union record *m, int *fd);
 
 /* replay.c: the lines back to the keeper */
 void replay_begin(struct ledger *l);
 void replay_resume(struct ledger *l); /* the queue has drained */
-int on_replay(struct ledger *l, const union record *m);
+int on_replay(void *arg, const union record *m, int *fd);
 
 /* query.c: lines to a gate, as the keeper asked */
-int on_query(struct ledger *l, const union record *m);
+int on_query(void *arg, const union record *m, int *fd);
 int query_open(struct ledger *l, uint32_t gate, uint64_t number, int fd);
 void query_drop_gate(struct ledger *l, uint32_t gate);
 

@@ -35,13 +35,11 @@ struct query {
 };
 
 static void on_time(void *arg);
-static int on_record(void *arg, struct channel *ch, uint16_t type,
-    const union record *m, int *fd);
 static void on_closed(void *arg, struct channel *ch, int r);
 static void on_drained(void *arg, struct channel *ch);
 
 static const struct channel_ops stream_ops = {
-    .on_record = on_record, .on_closed = on_closed, .on_drained = on_drained};
+    .on_closed = on_closed, .on_drained = on_drained};
 
 static void
 query_free(struct query *q)
@@ -275,12 +273,14 @@ query_keep(struct query *q, const struct rec_QUERY *m)
 }
 
 int
-on_query(struct ledger *l, const union record *m)
+on_query(void *arg, const union record *m, int *fd)
 {
+	struct ledger *l = arg;
 	const struct rec_QUERY *a = &m->QUERY;
 	struct query *q = query_find(l, (uint32_t)a->gate, a->number);
 	int r;
 
+	(void)fd;
 	if (!l->loaded || (q != NULL && q->asked))
 		return VERR_FORBIDDEN;
 	if (q == NULL &&
@@ -336,14 +336,6 @@ query_drop_gate(struct ledger *l, uint32_t gate)
 /*
  * A gate has nothing to say here.
  */
-static int
-on_record(void *arg, struct channel *ch, uint16_t type, const union record *m,
-    int *fd)
-{
-	(void)arg, (void)ch, (void)type, (void)m, (void)fd;
-	return VERR_FORBIDDEN;
-}
-
 static void
 on_closed(void *arg, struct channel *ch, int r)
 {

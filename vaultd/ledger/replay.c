@@ -79,8 +79,11 @@ replay_resume(struct ledger *l)
 }
 
 int
-on_replay(struct ledger *l, const union record *m)
+on_replay(void *arg, const union record *m, int *fd)
 {
+	struct ledger *l = arg;
+
+	(void)fd;
 	if (!l->loaded || l->replaying)
 		return VERR_FORBIDDEN;
 	append_flush(l);

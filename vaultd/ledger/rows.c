@@ -65,10 +65,12 @@ on_erase_time(void *arg)
 }
 
 int
-on_commit(struct ledger *l, const union record *m)
+on_commit(void *arg, const union record *m, int *fd)
 {
+	struct ledger *l = arg;
 	int r;
 
+	(void)fd;
 	if (!l->loaded)
 		return VERR_FORBIDDEN;
 	/* Lines that came before this are not to be younger than it. */
@@ -89,11 +91,13 @@ on_commit(struct ledger *l, const union record *m)
 }
 
 int
-on_fetch(struct ledger *l, const union record *m)
+on_fetch(void *arg, const union record *m, int *fd)
 {
+	struct ledger *l = arg;
 	struct row row = {.kind = 0};
 	int r;
 
+	(void)fd;
 	if (!l->loaded)
 		return VERR_FORBIDDEN;
 	r = store_fetch(l->store, m->FETCH.id.p, &row);

@@ -5,8 +5,11 @@
 #include "vaultd/supervisor/supervisor.h"
 
 static int
-hear_hello(struct room_proc *p, const union record *m)
+hear_hello(void *arg, const union record *m, int *fd)
 {
+	struct room_proc *p = arg;
+
+	(void)fd;
 	if (p->up)
 		return VERR_FORBIDDEN;
 	p->up = 1;
@@ -23,8 +26,9 @@ hear_hello(struct room_proc *p, const union record *m)
  * complained: no room can have a more trusted one killed.
  */
 static int
-hear_offence(struct room_proc *p, const union record *m)
+hear_offence(void *arg, const union record *m, int *fd)
 {
+	struct room_proc *p = arg;
 	static const int trust[ROOM_COUNT] = {[ROOM_GATE] = 1,
 	    [ROOM_COURIER] = 2,
 	    [ROOM_DIALER] = 3,
@@ -33,6 +37,7 @@ hear_offence(struct room_proc *p, const union record *m)
 	const struct rec_OFFENCE *o = &m->OFFENCE;
 	struct room_proc *other;
 
+	(void)fd;
 	if (o->room == ROOM_SUPERVISOR || o->room >= ROOM_COUNT)
 		return VERR_FORMAT;
 	other = room_find(p->sup, (enum room)o->room, (uint32_t)o->number);
@@ -45,10 +50,12 @@ hear_offence(struct room_proc *p, const union record *m)
 }
 
 static int
-hear_ready(struct room_proc *p, const union record *m)
+hear_ready(void *arg, const union record *m, int *fd)
 {
+	struct room_proc *p = arg;
 	struct supervisor *s = p->sup;
 
+	(void)fd;
 	if (s->loaded)
 		return VERR_FORBIDDEN;
 	memcpy(s->public_key, m->KEEPER_READY.public_key.p, PUB_KEY);
@@ -58,26 +65,34 @@ hear_ready(struct room_proc *p, const union record *m)
 }
 
 static int
-hear_refusal(struct room_proc *p, const union record *m)
+hear_refusal(void *arg, const union record *m, int *fd)
 {
+	struct room_proc *p = arg;
+
+	(void)fd;
 	say_text(p->who, LOG_ERR, m->KEEPER_REFUSES.sentence);
 	supervisor_stop(p->sup, VAULTD_REFUSED);
 	return 0;
 }
 
 static int
-hear_courier_want(struct room_proc *p, const union record *m)
+hear_courier_want(void *arg, const union record *m, int *fd)
 {
+	struct room_proc *p = arg;
+
+	(void)fd;
 	house_start_courier(p->sup, m->COURIER_WANT.want);
 	return 0;
 }
 
 static int
-hear_lane_want(struct room_proc *p, const union record *m)
+hear_lane_want(void *arg, const union record *m, int *fd)
 {
+	struct room_proc *p = arg;
 	const struct rec_LANE_WANT *w = &m->LANE_WANT;
 	struct room_proc *gate, *other;
 
+	(void)fd;
 	if (w->room != ROOM_COURIER && w->room != ROOM_LEDGER)
 		return VERR_FORMAT;
 	gate = room_find(p->sup, ROOM_GATE, (uint32_t)w->gate);
@@ -89,21 +104,24 @@ hear_lane_want(struct room_proc *p, const union record *m)
 }
 
 static int
-hear_texts_done(struct room_proc *p, const union record *m)
+hear_texts_done(void *arg, const union record *m, int *fd)
 {
+	struct room_proc *p = arg;
+
+	(void)fd;
 	return texts_answered(p->sup, &m->TEXTS_DONE);
 }
 
 static int
-hear_closed(struct room_proc *p, const union record *m)
+hear_closed(void *arg, const union record *m, int *fd)
 {
+	struct room_proc *p = arg;
+
+	(void)fd;
 	return session_closed(p->sup, p->gate, m->CLOSED.session);
 }
 
-static const struct {
-	uint16_t type;
-	int (*hear)(struct room_proc *p, const union record *m);
-} table[] = {
+const struct handler from_rooms[] = {
     {REC_HELLO, hear_hello},
     {REC_OFFENCE, hear_offence},
     {REC_KEEPER_READY, hear_ready},
@@ -112,16 +130,5 @@ static const struct {
     {REC_LANE_WANT, hear_lane_want},
     {REC_TEXTS_DONE, hear_texts_done},
     {REC_CLOSED, hear_closed},
+    {0, NULL},
 };
-
-int
-dispatch_record(void *arg, struct channel *ch, uint16_t type,
-    const union record *m, int *fd)
-{
-	(void)ch;
-	(void)fd;
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-		if (table[i].type == type)
-			return table[i].hear(arg, m);
-	return VERR_UNKNOWN;
-}

@@ -7,9 +7,9 @@
 #include "vaultd/base/channel.h"
 
 /*
- * on_record() of every room's channel; "arg" is its struct room_proc.
+ * What any room may say, by room.def; the handlers' "arg" is its struct
+ * room_proc.
  */
-int dispatch_record(void *arg, struct channel *ch, uint16_t type,
-    const union record *m, int *fd);
+extern const struct handler from_rooms[];
 
 #endif /* SUPERVISOR_DISPATCH_H */

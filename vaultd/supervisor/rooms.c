@@ -143,7 +143,7 @@ on_drained(void *arg, struct channel *ch)
 }
 
 static const struct channel_ops room_ops = {
-    .on_record = dispatch_record,
+    .handlers = from_rooms,
     .on_closed = on_closed,
     .on_drained = on_drained,
 };
