@@ -499,12 +499,12 @@ resolve_ca(struct resolver *rs, struct catalog_link *link)
 static int
 resolve_network(struct resolver *rs, struct catalog_link *link)
 {
-	char text[NETWORK_TEXT_MAX + 1];
+	char *text = link->network_text;
 	const char *why;
 	int r;
 
-	r = resolve_optional(
-	    rs, rs->entry->network, TYPE_NETWORK, text, sizeof(text));
+	r = resolve_optional(rs, rs->entry->network, TYPE_NETWORK, text,
+	    sizeof(link->network_text));
 	if (r != 0)
 		return r;
 	if (text[0] == '\0')

@@ -195,6 +195,7 @@ struct catalog_link {
 	struct injection injection; /* names left: those of the fields, and
 	                             * "secret" */
 	struct network network;
+	char network_text[NETWORK_TEXT_MAX + 1]; /* what it was read from */
 	struct health health; /* method NULL if the entry has none */
 	char account[CATALOG_ACCOUNT_MAX + 1]; /* "" if there is none */
 	char pin[CATALOG_PIN_MAX + 1];         /* "" if there is none */

@@ -169,6 +169,9 @@ parse_input(struct parser *p, const struct lex_statement *head)
 	if (input.required && (input.fallback != NULL || input.example == NULL))
 		return lex_fail(p->lex, &w, p->err,
 		    "a required input has an example and no default");
+	if (input.type == TYPE_PEM && input.fallback != NULL)
+		return lex_fail(p->lex, &w, p->err,
+		    "certificates have no default: they are a profile's own");
 	entry->inputs[entry->ninputs++] = input;
 	return 0;
 }
