@@ -541,7 +541,7 @@ codec_encode(uint64_t id, const struct client_msg *msg, uint8_t *buf,
 		r = put_image(d, msg, buf + FRAME_HEADER, frame.length);
 		if (r != 0)
 			return r;
-	} else if (d->nfields == 1) { /* RAW */
+	} else if (d->nfields == 1 && frame.length > 0) { /* RAW */
 		memcpy(buf + FRAME_HEADER, get_value(msg, d->fields).bytes.p,
 		    frame.length);
 	}

@@ -71,6 +71,18 @@ def audit_continues_over_a_restart():
             after[0]["seq"], after[0]["seq"] + len(after)))
 
 
+def audit_clients_that_leave_with_their_answer_are_no_cancellations():
+    with World() as w:
+        for _ in range(40):
+            subprocess.run(["curl", "-sf", "-o", "/dev/null", "--unix-socket",
+                            w.vault.http_socket, "http://vaultd/acme/demo/echo"],
+                           check=True)
+        eventually(lambda: w.vault.unsettled() == [])
+        outcomes = [r["outcome"] for r in w.vault.audit()
+                    if r["event"] == "outcome" and r["verb"] == "request"]
+        assert outcomes == ["ok"] * 40, outcomes
+
+
 def audit_changed_record_is_noticed_at_start():
     with World() as w:
         for _ in range(5):

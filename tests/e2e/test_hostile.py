@@ -126,6 +126,15 @@ def hostile_methods_and_targets_are_refused():
             assert answer.status == 400, (target, answer)
 
 
+def hostile_query_cannot_override_the_method():
+    with World() as w:
+        for query in ("_method=DELETE", "a=1&_METHOD=DELETE", "_method",
+                      "%5Fmethod=DELETE", "_method%5B%5D=x", "_method[]=x"):
+            answer = untouched(w, lambda: w.get(f"/echo?{query}"))
+            assert answer.status == 400, (query, answer)
+        assert w.get("/echo?my_method=DELETE").status == 200
+
+
 def hostile_headers_are_refused_or_dropped():
     with World() as w:
         for line in HEADERS + OWN_CREDENTIALS:

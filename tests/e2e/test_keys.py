@@ -112,6 +112,21 @@ def keys_loose_or_missing_key_file_is_refused():
         assert w.vault.process.wait(30) == 3, w.vault.log()
 
 
+def keys_older_store_is_refused():
+    """An older copy of the store is authentic, and the log knows better."""
+    with World() as w:
+        w.vault.stop()
+        store = w.vault.state / "store.db"
+        older = store.read_bytes()
+        w.vault.start()
+        w.vault.ctl("profile", "disable", "acme/demo")
+        w.vault.stop()
+        store.write_bytes(older)
+        w.vault.spawn()
+        assert w.vault.process.wait(30) == 3, w.vault.log()
+        assert "older than the audit log" in w.vault.log()
+
+
 def keys_swapped_rows_are_refused():
     """A row under another's id is authentic, and still not that row."""
     with World() as w:

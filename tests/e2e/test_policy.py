@@ -12,6 +12,24 @@ permit worker to request on acme/* {{
 """
 
 
+def policy_reader_of_one_customer_sees_its_profiles():
+    need_root()
+    with World() as w:
+        w.add("globex/other")
+
+        def show(profile):
+            return w.vault.ctl("profile", "show", profile, user=WORKER,
+                               check=False).status
+
+        w.vault.set_policy(ADMIN + f"""
+client reader {{ uid {WORKER} }}
+permit reader to read on acme/*
+""", lambda: show("acme/demo") == 0)
+        assert show("globex/other") == 3
+        listed = w.vault.ctl("profile", "list", "--json", user=WORKER).out
+        assert "acme/demo" in listed and "globex" not in listed
+
+
 def policy_denied_request_never_reaches_the_upstream():
     need_root()
     with World() as w:

@@ -14,8 +14,8 @@
 struct block {
 	size_t size; /* of the block with this header */
 	size_t used;
-	size_t asked;
 	size_t check; /* the address, inverted: catches what overran */
+	size_t fill;  /* keeps what follows aligned */
 };
 
 _Static_assert(sizeof(struct block) == ALIGN, "blocks stay aligned");
@@ -24,9 +24,9 @@ static uint8_t *arena;
 static size_t arena_size;
 
 static void
-block_set(struct block *b, size_t size, size_t used, size_t asked)
+block_set(struct block *b, size_t size, size_t used)
 {
-	*b = (struct block){size, used, asked, ~(size_t)b};
+	*b = (struct block){size, used, ~(size_t)b, 0};
 }
 
 static struct block *
@@ -94,7 +94,7 @@ secret_init(size_t size, enum secret_kind *ret_kind)
 	}
 	arena = p;
 	arena_size = size;
-	block_set((struct block *)arena, size, 0, 0);
+	block_set((struct block *)arena, size, 0);
 	*ret_kind = kind;
 	return 0;
 }
@@ -113,10 +113,10 @@ secret_alloc(size_t len)
 		if (b->size - need > sizeof(struct block)) {
 			struct block *rest = (void *)((uint8_t *)b + need);
 
-			block_set(rest, b->size - need, 0, 0);
-			block_set(b, need, USED, len);
+			block_set(rest, b->size - need, 0);
+			block_set(b, need, USED);
 		} else {
-			block_set(b, b->size, USED, len);
+			block_set(b, b->size, USED);
 		}
 		return (uint8_t *)(b + 1);
 	}
@@ -137,7 +137,7 @@ merge(void)
 			size_t size = b->size + next->size;
 
 			explicit_bzero(next, sizeof(*next));
-			block_set(b, size, 0, 0);
+			block_set(b, size, 0);
 		} else {
 			b = next;
 		}
@@ -154,6 +154,6 @@ secret_free(void *p)
 	b = (struct block *)p - 1;
 	assert(b->check == ~(size_t)b && b->used);
 	explicit_bzero(p, b->size - sizeof(*b));
-	block_set(b, b->size, 0, 0);
+	block_set(b, b->size, 0);
 	merge();
 }

@@ -10,7 +10,8 @@
 #include "protocol/pairs.h"
 #include "vaultd/base/secret.h"
 
-#define ACTS_MAX 8 /* under way, over all gates: each holds a secret */
+#define ACTS_MAX     8 /* under way, over all gates: each holds a secret */
+#define ACTS_OF_GATE 2 /* so that no class of clients keeps the others out */
 
 static struct act *acts; /* under way */
 static size_t nacts;
@@ -89,7 +90,7 @@ refuse_matter(struct act *a, struct matter *m)
 {
 	m->refusal = a->refusal;
 	a->note = (struct audit_note){on_closed_record, a, 0};
-	matter_record(a->k, m, AUDIT_ACCESS, true, &a->note);
+	matter_record(a->k, m, AUDIT_ACCESS, false, &a->note);
 }
 
 /*
@@ -101,6 +102,7 @@ conclude(struct act *a)
 	a->outcome.refusal = a->refusal;
 	if (a->refusal == REFUSED_NONE)
 		a->outcome.change = a->change;
+	a->outcome.store = rows_generation(a->k->rows);
 	a->note.done = on_closed_record;
 	outcome_record(a->k, &a->outcome, true, &a->note);
 }
@@ -117,7 +119,6 @@ on_probe_courier(void *arg, uint32_t courier)
 	struct render_request rr = {
 	    .link = to, .target = slice_str(to->health.target)};
 	struct order_request order = {.link = to,
-	    .network = a->link.network,
 	    .pool = order_pool(a->k, &a->next),
 	    .method = to->health.method,
 	    .account = to->account};
@@ -167,11 +168,13 @@ judge(struct act *a, const struct order_result *res)
 		    res->status);
 		return;
 	}
-	if (a->next.account[0] != '\0' && res->account[0] != '\0' &&
+	if (a->next.account[0] != '\0' && a->new_secret &&
 	    strcmp(a->next.account, res->account) != 0) {
-		(void)act_refuse(a, REFUSED_OTHER_ACCOUNT,
-		    "the credential belongs to another upstream account; "
-		    "--new-account would accept it");
+		(void)act_refuse(a, REFUSED_OTHER_ACCOUNT, "%s; --new-account "
+		    "would accept it", res->account[0] != '\0'
+			? "the credential belongs to another upstream account"
+			: "the credential is alive, but the health check does "
+			  "not tell whose it is");
 		return;
 	}
 	a->next.verified = keeper_time();
@@ -629,6 +632,16 @@ on_cancel(struct job *job)
 	(void)job;
 }
 
+static size_t
+acts_of(const struct gate *g)
+{
+	size_t n = 0;
+
+	for (const struct act *a = acts; a != NULL; a = a->next_act)
+		n += a->job.gate == g;
+	return n;
+}
+
 int
 act_begin(struct gate *g, struct session *s, const struct rec_ACT *m)
 {
@@ -653,7 +666,7 @@ act_begin(struct gate *g, struct session *s, const struct rec_ACT *m)
 	a->plain = secret_alloc(a->plain_len + 1);
 	if (a->sealed != NULL)
 		memcpy(a->sealed, m->sealed.p, m->sealed.n);
-	if (nacts > ACTS_MAX || a->plain_len == 0 || a->sealed == NULL ||
+	if (nacts > ACTS_MAX || acts_of(g) > ACTS_OF_GATE || a->plain_len == 0 || a->sealed == NULL ||
 	    a->plain == NULL || work_queue(&a->work) != 0) {
 		job_refuse(&a->job, REFUSED_BUDGET, 1, 0,
 		    "too many changes are under way");

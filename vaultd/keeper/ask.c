@@ -81,8 +81,7 @@ wanted(const struct question *q, const struct profile *p)
 		     status = arg(q, "status"), profile = arg(q, "profile");
 
 	if (customer.n > 0 &&
-	    (strncmp(p->name, (const char *)customer.p, customer.n) != 0 ||
-		p->name[customer.n] != '/'))
+	    !slice_equal(customer, slice_of(p->name, strcspn(p->name, "/"))))
 		return false;
 	return (system.n == 0 || slice_is(system, p->system)) &&
 	    (status.n == 0 || slice_is(status, status_name(p->status))) &&
@@ -449,16 +448,27 @@ on_cancel(struct job *job)
 static bool
 permitted(struct question *q, struct matter *m)
 {
-	if (q->what == ASK_PROFILES) {
-		struct slice one = arg(q, "profile");
-
-		m->profile = NULL;
-		if (one.n == 0) {
-			m->verdict.permitted = true;
-			return true;
-		}
+	if (q->what == ASK_PROFILES && arg(q, "profile").n == 0) {
+		m->verdict.permitted = true;
+		return true;
 	}
 	return matter_decide(q->k, m);
+}
+
+/*
+ * Every argument is a text: no gate passes on control bytes.
+ */
+static bool
+are_texts(struct slice pairs)
+{
+	struct slice name, value;
+	int r;
+
+	while ((r = pairs_next(&pairs, &name, &value)) == 0)
+		for (size_t i = 0; i < value.n; i++)
+			if (value.p[i] < 0x20 || value.p[i] == 0x7f)
+				return false;
+	return r == VERR_NOTFOUND;
 }
 
 int
@@ -486,6 +496,10 @@ ask_begin(struct gate *g, struct session *s, const struct rec_ASK *m)
 	if (m->pairs.n > 0)
 		memcpy(q->pairs, m->pairs.p, m->pairs.n);
 	q->pairs_len = m->pairs.n;
+	if (!are_texts(m->pairs)) {
+		question_free(q);
+		return VERR_FORMAT;
+	}
 	if (questions[q->what].verb < 0 &&
 	    !(q->what == ASK_EXPLAIN && arg(q, "user").n > 0)) {
 		questions[q->what].answer(q);

@@ -25,6 +25,7 @@ struct audit {
 	struct tree synced; /* as it was when all of that was on the disk */
 	uint64_t open[AUDIT_OPEN_MAX]; /* decisions without an outcome */
 	size_t nopen;
+	uint64_t store; /* highest generation that an outcome names */
 	uint64_t expected_size; /* where an earlier life's log is held */
 	uint8_t expected_root[TREE_HASH_LEN];
 	struct pending *first, **last;
@@ -69,6 +70,12 @@ uint64_t
 audit_confirmed(const struct audit *a)
 {
 	return a->now.size;
+}
+
+uint64_t
+audit_store(const struct audit *a)
+{
+	return a->store;
 }
 
 const struct tree *
@@ -380,6 +387,26 @@ parse_head(struct slice line, uint64_t seq, enum audit_event *ret_event,
 	return 0;
 }
 
+/*
+ * Take the store's generation from an act's outcome.  Inside a JSON string
+ * the quotes would be escaped, so the literal is the key.
+ */
+static void
+note_store(struct audit *a, struct slice line)
+{
+	static const char key[] = ",\"store\":";
+	const uint8_t *at = memmem(line.p, line.n, key, sizeof(key) - 1);
+	struct slice rest;
+	uint64_t n;
+
+	if (at == NULL)
+		return;
+	rest = slice_of(at + sizeof(key) - 1,
+	    (size_t)(line.p + line.n - at) - (sizeof(key) - 1));
+	if (skip_number(&rest, &n) && n > a->store)
+		a->store = n;
+}
+
 int
 audit_replay(struct audit *a, uint64_t seq, struct slice line)
 {
@@ -405,8 +432,10 @@ audit_replay(struct audit *a, uint64_t seq, struct slice line)
 		return VERR_FORMAT;
 	if (event == AUDIT_DECISION)
 		return open_add(a, seq);
-	if (event == AUDIT_OUTCOME)
+	if (event == AUDIT_OUTCOME) {
 		open_remove(a, of);
+		note_store(a, line);
+	}
 	return 0;
 }
 

@@ -71,6 +71,12 @@ int audit_replay(struct audit *a, uint64_t seq, struct slice line);
 MUST_CHECK
 int audit_replayed(struct audit *a, uint64_t next);
 
+/*
+ * The highest generation of the store that the replayed log speaks of.  A
+ * store that is older was put back from a copy.
+ */
+uint64_t audit_store(const struct audit *a);
+
 /* How many records the ledger has confirmed. */
 uint64_t audit_confirmed(const struct audit *a);
 

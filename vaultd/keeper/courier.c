@@ -11,6 +11,7 @@
 #define COURIERS_MAX   64
 #define LANES_MAX      64      /* gates joined to one courier */
 #define IDLE_MS	       60000   /* without an order */
+#define DEAF_MS	       10000   /* from a cancellation to any order's end */
 #define START_MS       15000   /* a courier that has not come */
 #define ORDERS_MAX     10000   /* then a fresh courier takes over */
 #define RESPONSE_MS    120000  /* to the first byte of an answer */
@@ -26,6 +27,7 @@ struct courier {
 	struct order *waiting, *issued;
 	size_t served;
 	struct timer timer; /* idle, or not come */
+	struct timer deaf;  /* a cancelled order has not come back */
 	uint32_t lanes[LANES_MAX];
 	size_t nlanes;
 };
@@ -76,21 +78,27 @@ unlink_order(struct order *o)
 }
 
 /*
- * Take "o" off its courier and report "res".
+ * Take "o" off its courier, which may be idle then.
  */
 static void
-finish(struct couriers *cs, struct order *o, const struct order_result *res)
+leave_courier(struct couriers *cs, struct order *o)
 {
 	struct courier *c = o->courier;
 
 	unlink_order(o);
 	o->courier = NULL;
-	if (o->id != 0 && cs->dialer != NULL)
-		channel_say(cs->dialer, TICKET_END, .ticket = o->id);
 	if (c != NULL && c->waiting == NULL && c->issued == NULL &&
 	    c->number != 0 &&
 	    loop_timer(cs->k->life.loop, &c->timer, c->retired ? 0 : IDLE_MS))
 		c->retired = true;
+}
+
+static void
+finish(struct couriers *cs, struct order *o, const struct order_result *res)
+{
+	leave_courier(cs, o);
+	if (o->id != 0 && cs->dialer != NULL)
+		channel_say(cs->dialer, TICKET_END, .ticket = o->id);
 	o->done(o->arg, res);
 }
 
@@ -116,6 +124,7 @@ courier_close(struct courier *c)
 	*at = c->next;
 	cs->n--;
 	loop_timer_stop(cs->k->life.loop, &c->timer);
+	loop_timer_stop(cs->k->life.loop, &c->deaf);
 	c->number = 0;
 	while (c->issued != NULL)
 		fail(cs, c->issued, REFUSED_RESTARTING, VERR_CLOSED);
@@ -131,6 +140,19 @@ on_timer(void *arg)
 	courier_close(arg);
 }
 
+/*
+ * It does not answer: whatever holds it up, its customer gets another one.
+ */
+static void
+on_deaf(void *arg)
+{
+	struct courier *c = arg;
+
+	room_report(
+	    &c->all->k->life, ROOM_COURIER, c->number, VERR_TIMEOUT);
+	courier_close(c);
+}
+
 static struct courier *
 courier_start(struct couriers *cs, const char *customer)
 {
@@ -142,6 +164,7 @@ courier_start(struct couriers *cs, const char *customer)
 	(void)snprintf(c->customer, sizeof(c->customer), "%s", customer);
 	c->want = ++cs->last_want;
 	c->timer = (struct timer){.on_time = on_timer, .arg = c};
+	c->deaf = (struct timer){.on_time = on_deaf, .arg = c};
 	if (loop_timer(cs->k->life.loop, &c->timer, START_MS) != 0) {
 		free(c);
 		return NULL;
@@ -265,7 +288,8 @@ order_issue(struct keeper *k, struct order *o, const struct order_request *req)
 
 	o->id = ++cs->last_order;
 	o->origin = req->link->origin;
-	(void)snprintf(o->network, sizeof(o->network), "%s", req->network);
+	(void)snprintf(o->network, sizeof(o->network), "%s", 
+	    req->link->network_text);
 	if (o->gate != 0)
 		want_lane(cs, c, o->gate);
 	send_ticket(cs, o);
@@ -292,8 +316,7 @@ order_issue(struct keeper *k, struct order *o, const struct order_request *req)
 	if (++c->served >= ORDERS_MAX)
 		c->retired = true;
 	if (r != 0) {
-		unlink_order(o);
-		o->courier = NULL;
+		leave_courier(cs, o);
 		link_order(&cs->failed, o);
 		loop_defer(k->life.loop, &cs->task);
 	}
@@ -305,12 +328,17 @@ order_cancel(struct keeper *k, struct order *o)
 	struct couriers *cs = k->couriers;
 
 	if (o->id != 0 && o->courier != NULL) {
-		channel_say(o->courier->ch, ORDER_CANCEL, .order = o->id);
-		return; /* ORDER_DONE follows */
+		struct courier *c = o->courier;
+
+		channel_say(c->ch, ORDER_CANCEL, .order = o->id);
+		/* ORDER_DONE follows, or the courier ends. */
+		if (c->deaf.slot == 0 &&
+		    loop_timer(k->life.loop, &c->deaf, DEAF_MS) != 0)
+			c->retired = true;
+		return;
 	}
 	/* Not issued: whoever hands out couriers reports it instead. */
-	unlink_order(o);
-	o->courier = NULL;
+	leave_courier(cs, o);
 	link_order(&cs->failed, o);
 	loop_defer(k->life.loop, &cs->task);
 }
@@ -357,6 +385,7 @@ on_order_done(void *arg, const union record *m, int *fd)
 	if (o == NULL || d->refusal >= REFUSAL_COUNT || d->error > 100 ||
 	    d->status > 999 || d->account.n >= sizeof(res.account))
 		return VERR_FORMAT;
+	loop_timer_stop(c->all->k->life.loop, &c->deaf);
 	if (d->account.n > 0)
 		memcpy(res.account, d->account.p, d->account.n);
 	finish(c->all, o, &res);

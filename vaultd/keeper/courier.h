@@ -53,7 +53,6 @@ void order_begin(struct keeper *k, struct order *o, const char *customer);
 /* What is sent; the slices are borrowed for the call. */
 struct order_request {
 	const struct catalog_link *link;
-	const char *network; /* as the profile's settings spell it */
 	uint64_t pool;       /* connections are reused inside it alone */
 	const char *method;
 	struct slice target, headers;

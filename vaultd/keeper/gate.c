@@ -120,7 +120,8 @@ job_session(struct keeper *k, const struct job *job)
 
 /*
  * The session a gate speaks of.  Returns 0; or VERR_CLOSED, and the gate was
- * told; or VERR_FORBIDDEN, an offence.
+ * told; or VERR_FORBIDDEN, an offence.  A gate that does not read its answers
+ * is not heard until it has.
  */
 static int
 find_session(
@@ -128,6 +129,8 @@ find_session(
 {
 	int r = session_find(g->k, session, g->number, ret);
 
+	if (channel_queued(g->ch) > BACKLOG_MAX)
+		channel_pause(g->ch);
 	if (r == VERR_CLOSED)
 		channel_say(g->ch, REFUSE, .number = number,
 		    .refusal = REFUSED_SPEAKER,
@@ -232,7 +235,7 @@ on_drained(void *arg, struct channel *ch)
 {
 	struct gate *g = arg;
 
-	(void)ch;
+	channel_resume(ch);
 	for (struct job *job = g->jobs, *next; job != NULL; job = next) {
 		void (*resume)(struct job *) = job->resume;
 

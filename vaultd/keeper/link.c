@@ -14,6 +14,13 @@ is_old(const struct link *l, const struct fetch *f)
 			 : f->r == VERR_NOTFOUND && e != NULL;
 }
 
+bool
+link_is_current(const struct link *l)
+{
+	return !is_old(l, &l->profile_row) && !is_old(l, &l->credential_row) &&
+	    !is_old(l, &l->customer_row);
+}
+
 static void
 on_row(void *arg, struct fetch *f)
 {
@@ -23,8 +30,7 @@ on_row(void *arg, struct fetch *f)
 	if (--l->fetching > 0)
 		return;
 	/* A commit came between the answers: they do not belong together. */
-	if (is_old(l, &l->profile_row) || is_old(l, &l->credential_row) ||
-	    is_old(l, &l->customer_row)) {
+	if (!link_is_current(l)) {
 		link_release(l);
 		fetch_all(l);
 		return;
@@ -76,41 +82,17 @@ link_fetch(struct link *l, struct keeper *k, struct slice name,
 	return 0;
 }
 
-/*
- * The profile's network as its settings, or its system, spell it.
- */
-static const char *
-network_text(const struct profile *p, const struct catalog_entry *entry)
-{
-	const struct catalog_input *input = catalog_input(entry, "network");
-
-	for (size_t i = 0; i < p->nsettings; i++)
-		if (strcmp(p->settings[i].name, "network") == 0)
-			return p->settings[i].value;
-	if (input != NULL && input->fallback != NULL)
-		return input->fallback;
-	return "public";
-}
-
 int
 link_resolve(struct link *l, const struct profile *p,
     char why[static CATALOG_WHY_MAX])
 {
 	const struct catalog_entry *entry =
 	    keeper_system(l->k, slice_str(p->system));
-	const char *network;
-	int r;
 
 	why[0] = '\0';
 	if (entry == NULL)
 		return VERR_NOTFOUND;
-	if ((r = profile_resolve(p, entry, &l->to, why)) != 0)
-		return r;
-	network = network_text(p, entry);
-	if (strlen(network) >= sizeof(l->network))
-		return VERR_TOOBIG;
-	(void)snprintf(l->network, sizeof(l->network), "%s", network);
-	return 0;
+	return profile_resolve(p, entry, &l->to, why);
 }
 
 int

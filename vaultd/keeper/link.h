@@ -22,7 +22,6 @@ struct link {
 	struct profile profile;
 	/* After link_resolve(): */
 	struct catalog_link to;
-	char network[NETWORK_TEXT_MAX + 1];
 };
 
 /*
@@ -40,6 +39,11 @@ int link_fetch(struct link *l, struct keeper *k, struct slice name,
 MUST_CHECK
 int link_resolve(struct link *l, const struct profile *p,
     char why[static CATALOG_WHY_MAX]);
+
+/*
+ * True if the rows are still those in force.
+ */
+bool link_is_current(const struct link *l);
 
 /*
  * Open the credential: *ret_secret are pairs in the arena, to be given to

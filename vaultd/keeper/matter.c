@@ -94,6 +94,8 @@ outcome_record(struct keeper *k, const struct outcome *o, bool sync,
 	}
 	if (o->change != NULL)
 		json_text(&j, "change", o->change);
+	if (o->store != 0)
+		json_number(&j, "store", o->store);
 	json_number(&j, "duration_ms", loop_now(k->life.loop) - o->started);
 	audit_end(k->audit, &j, sync, note);
 }

@@ -55,6 +55,8 @@ struct outcome {
 	uint32_t status;  /* the upstream's, or 0 */
 	uint64_t sent, received;
 	const char *change; /* what an act changed, in words, or NULL */
+	uint64_t store; /* the store's generation after an act, or 0: by it the
+	                 * log vouches for the store */
 };
 
 void outcome_record(struct keeper *k, const struct outcome *o, bool sync,

@@ -59,7 +59,7 @@ take_title(struct act *a)
 }
 
 static int
-take_health(struct act *a)
+take_health(struct act *a, const struct catalog_entry *entry)
 {
 	struct health health;
 	const char *why;
@@ -70,6 +70,10 @@ take_health(struct act *a)
 	if (v.n > 0 &&
 	    health_parse((const char *)v.p, v.n, &health, &why) != 0)
 		return act_refuse(a, REFUSED_BAD_REQUEST, "health: %s", why);
+	if (v.n > 0 && catalog_guards(entry, health.target,
+			   strcspn(health.target, "?")))
+		return act_refuse(a, REFUSED_BAD_REQUEST,
+		    "health: the path is guarded");
 	return (a->next.health = keep(a, "health", v, false)) == NULL
 	    ? VERR_FORMAT
 	    : 0;
@@ -129,6 +133,9 @@ put_setting(struct act *a, const struct catalog_input *input,
 			a->settings[i] = a->settings[--p->nsettings];
 		return 0;
 	}
+	if (i == CATALOG_INPUTS_MAX)
+		return act_refuse(
+		    a, REFUSED_TOO_LARGE, "too many settings");
 	if (i == p->nsettings) {
 		/* A reload may take the entry away before the act ends. */
 		name = keep(a, input->name, slice_str(input->name), false);
@@ -264,7 +271,7 @@ take_all(struct act *a, bool fresh)
 		    "the catalog has no such system (vaultctl catalog list)");
 	if (a->new_secret && (r = take_secret(a, entry, fresh)) != 0)
 		return r;
-	if ((r = take_title(a)) != 0 || (r = take_health(a)) != 0 ||
+	if ((r = take_title(a)) != 0 || (r = take_health(a, entry)) != 0 ||
 	    (r = take_dates(a)) != 0 || (r = take_settings(a, entry)) != 0)
 		return r;
 	if ((r = link_resolve(&a->link, &a->next, why)) != 0)

@@ -53,8 +53,8 @@ static const struct {
 static const struct render_refusal bad_field = {REFUSED_BAD_REQUEST,
     "a header of the request is malformed, or there are too many"};
 static const struct render_refusal bad_header = {REFUSED_BAD_REQUEST,
-    "the request has a header that is never passed on: Cookie, Proxy-*, or "
-    "one that overrides its method or URL"};
+    "the request has what is never passed on: Cookie, Proxy-*, or a header or "
+    "query that overrides its method or URL"};
 static const struct render_refusal own_credential = {REFUSED_CREDENTIAL,
     "the request carries a credential of its own: leave it out, or write "
     "\"vaultd\" in its place"};
@@ -190,6 +190,34 @@ query_has(struct slice target, const char *name, struct slice *ret_at)
 	return false;
 }
 
+static bool
+is_name_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	    (c >= '0' && c <= '9') || c == '_' || c == '-';
+}
+
+/*
+ * Is there a parameter "_method" in the query?  Some frameworks take it for
+ * the method.  The target is normalised, so that '_' and letters have one
+ * spelling but for their case.
+ */
+static bool
+overrides_method(struct slice target)
+{
+	static const char name[] = "_method";
+	const char *end = (const char *)target.p + target.n;
+	const char *p = memchr(target.p, '?', target.n);
+	const size_t len = sizeof(name) - 1;
+
+	for (; p != NULL; p = memchr(p + 1, '&', (size_t)(end - p - 1)))
+		if ((size_t)(end - p - 1) >= len &&
+		    strncasecmp(p + 1, name, len) == 0 &&
+		    (p + 1 + len == end || !is_name_char(p[1 + len])))
+			return true;
+	return false;
+}
+
 int
 render_check(const struct catalog_link *link, struct slice headers,
     struct slice target, struct render_refusal *why)
@@ -220,6 +248,10 @@ render_check(const struct catalog_link *link, struct slice headers,
 	}
 	if (r != VERR_NOTFOUND) {
 		*why = bad_field;
+		return VERR_FORMAT;
+	}
+	if (overrides_method(target)) {
+		*why = bad_header;
 		return VERR_FORMAT;
 	}
 	if (link->injection.kind == INJECT_QUERY &&
@@ -447,6 +479,8 @@ render(const struct render_request *req, struct rendered *ret,
 		ret->target = slice_of(s->target, n);
 		break;
 	}
+	if (r != 0 && r != VERR_TOOBIG)
+		return r;
 	if (r != 0 || w.overflow) {
 		*why = (struct render_refusal){REFUSED_TOO_LARGE,
 		    "the request with its credential is too large"};

@@ -94,11 +94,14 @@ on_order_done(void *arg, const struct order_result *res)
 	q->outcome.status = res->status;
 	q->outcome.sent = res->sent;
 	q->outcome.received = res->received;
-	if (q->cancelled)
+	/* Who has the whole answer may be gone before we hear of its end. */
+	if (q->cancelled && res->refusal != REFUSED_NONE)
 		q->outcome.code = "cancelled";
 	if (q->why.refusal != REFUSED_NONE)
 		q->outcome.refusal = q->why.refusal;
-	if (!q->streaming)
+	/* Where the stream never came about, the gate hears it from here; it
+	 * passes over a number that it has closed. */
+	if (!q->streaming || res->error == VERR_CLOSED)
 		job_refuse(&q->job, q->outcome.refusal, 1, q->note.seq,
 		    q->why.refusal != REFUSED_NONE
 			? q->why.sentence
@@ -118,7 +121,6 @@ on_courier(void *arg, uint32_t courier)
 	    .headers = slice_of(q->headers, q->headers_len),
 	    .target = slice_of(q->target, q->target_len)};
 	struct order_request order = {.link = &q->link.to,
-	    .network = q->link.network,
 	    .pool = order_pool(q->k, &q->link.profile),
 	    .method = q->method,
 	    .body = q->body,
@@ -131,7 +133,11 @@ on_courier(void *arg, uint32_t courier)
 
 	q->why = (struct render_refusal){
 	    REFUSED_STORE, "the credential cannot be opened"};
-	if ((r = link_open(&q->link, &secret, &len)) == 0) {
+	if (!link_is_current(&q->link)) {
+		q->why = (struct render_refusal){REFUSED_STALE,
+		    "the profile was changed meanwhile: try again"};
+		r = VERR_STALE;
+	} else if ((r = link_open(&q->link, &secret, &len)) == 0) {
 		rr.secret = slice_of(secret, len);
 		r = render(&rr, &out, &q->why);
 	}
@@ -327,8 +333,13 @@ request_begin(struct gate *g, struct session *s, const struct rec_REQUEST *m)
 	    .verb = VERB_REQUEST, .profile = q->link.name};
 	q->target = calloc(1, PATH_TARGET_MAX + 1);
 	q->headers = malloc(m->headers.n + 1);
-	if (q->target == NULL || q->headers == NULL ||
-	    job_begin(g, &q->job, m->session, m->number, on_cancel) != 0) {
+	if (q->target == NULL || q->headers == NULL) {
+		free(q->target);
+		free(q->headers);
+		free(q);
+		return VERR_NOMEM;
+	}
+	if (job_begin(g, &q->job, m->session, m->number, on_cancel) != 0) {
 		free(q->target);
 		free(q->headers);
 		free(q);

@@ -3,7 +3,10 @@
 #include <stdlib.h>
 
 #include "vaultd/base/log.h"
+#include "vaultd/base/secret.h"
 #include "vaultd/keeper/super.h"
+
+#define VOUCH_MS 60000
 
 struct rows {
 	struct keeper *k;
@@ -32,6 +35,9 @@ struct rows {
 	size_t changes_len;
 	struct super *sealed; /* what the commit under way will make current */
 	struct commit finish;
+	struct commit vouch; /* nothing but a new super row */
+	uint64_t vouched;    /* records of the log that the store vouches for */
+	struct timer vouch_timer;
 	void (*finished)(void *arg);
 	void *finished_arg;
 };
@@ -39,6 +45,7 @@ struct rows {
 static const struct handler serving_handlers[];
 
 static void start_commit(struct rows *rs);
+static void on_vouch_time(void *arg);
 
 int
 rows_new(struct keeper *k, struct rows **ret)
@@ -51,6 +58,8 @@ rows_new(struct keeper *k, struct rows **ret)
 	rs->k = k;
 	rs->fetches_last = &rs->fetches;
 	rs->commits_last = &rs->commits;
+	rs->vouch_timer =
+	    (struct timer){.on_time = on_vouch_time, .arg = rs};
 	*ret = rs;
 	return 0;
 }
@@ -323,6 +332,7 @@ committed(struct rows *rs)
 	int r = apply(rs, rs->commits);
 
 	rs->generation = rs->sealed->generation;
+	rs->vouched = rs->sealed->audit_size;
 	end_commit(rs, r);
 }
 
@@ -423,14 +433,44 @@ record_creation(struct audit *a)
 	audit_end(a, &j, true, NULL);
 }
 
+static void
+on_vouched(void *arg, int r)
+{
+	(void)arg;
+	(void)r; /* tried again in a minute */
+}
+
+/*
+ * Now and then the store vouches for what the log has got since the last
+ * commit, so that a cut-off tail shows even after a crash.
+ */
+static void
+on_vouch_time(void *arg)
+{
+	struct rows *rs = arg;
+
+	if (rs->serving && rs->commits == NULL &&
+	    audit_synced(rs->k->audit)->size > rs->vouched) {
+		rs->vouch = (struct commit){.done = on_vouched, .arg = rs};
+		rows_commit(rs, &rs->vouch);
+	}
+	if (loop_timer(rs->k->life.loop, &rs->vouch_timer, VOUCH_MS) != 0)
+		log_say(LOG_NO_MEMORY, 0, 0, 0);
+}
+
 /*
  * The ledger's rows and log were taken as ours.
  */
 static void
 serve(struct rows *rs)
 {
+	secret_free(rs->k->key_file);
+	rs->k->key_file = NULL;
 	rs->serving = true;
 	channel_hear(rs->ch, serving_handlers);
+	if (rs->vouch_timer.slot == 0 &&
+	    loop_timer(rs->k->life.loop, &rs->vouch_timer, VOUCH_MS) != 0)
+		log_say(LOG_NO_MEMORY, 0, 0, 0);
 }
 
 /*
@@ -614,6 +654,11 @@ on_replay_end(void *arg, const union record *m, int *fd)
 	if (m->REPLAY_END.next != rs->announced ||
 	    audit_replayed(rs->k->audit, m->REPLAY_END.next) != 0) {
 		refuse(rs, "the audit log has a gap, or a damaged record");
+		return 0;
+	}
+	if (audit_store(rs->k->audit) > rs->generation) {
+		refuse(rs, "the store is older than the audit log says: it was "
+			   "put back from a copy");
 		return 0;
 	}
 	for (struct fetch *f = rs->fetches; f != NULL; f = f->next)

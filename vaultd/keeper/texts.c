@@ -92,16 +92,21 @@ rules_free(struct rules *r)
 /*
  * An admin's entry replaces the one that came with vaultd.
  */
-static void
+static int
 put_system(struct rules *r, struct catalog_entry *entry)
 {
 	for (size_t i = 0; i < r->nsystems; i++)
 		if (strcmp(r->systems[i]->system, entry->system) == 0) {
 			catalog_free(r->systems[i]);
 			r->systems[i] = entry;
-			return;
+			return 0;
 		}
+	if (r->nsystems == SYSTEMS_MAX) {
+		catalog_free(entry);
+		return VERR_TOOBIG;
+	}
 	r->systems[r->nsystems++] = entry;
+	return 0;
 }
 
 static int
@@ -118,6 +123,8 @@ parse(const struct texts *t, struct rules *ret, struct lex_error *err)
 	for (size_t i = 0; i < t->n; i++) {
 		const struct text *x = &t->text[i];
 
+		if (x->len != x->total)
+			return VERR_TRUNCATED;
 		if (x->kind == TEXT_POLICY) {
 			if (ret->policy != NULL)
 				return VERR_EXISTS;
@@ -127,7 +134,7 @@ parse(const struct texts *t, struct rules *ret, struct lex_error *err)
 			r = catalog_parse(
 			    x->name, x->bytes, x->len, &entry, err);
 			if (r == 0)
-				put_system(ret, entry);
+				r = put_system(ret, entry);
 		}
 		if (r != 0)
 			return r;
