@@ -137,6 +137,13 @@ pause_accepting(struct supervisor *s, int paused)
 	}
 }
 
+static int
+has_place(const struct supervisor *s, const struct identity *id)
+{
+	return sessions_admit(s->accepting.most, s->sessions.count,
+	    gates_connections(s, id->uid), identity_is_admin(id, s->admin_gid));
+}
+
 static void
 admit(struct supervisor *s, int fd, enum face face)
 {
@@ -153,7 +160,7 @@ admit(struct supervisor *s, int fd, enum face face)
 		refuse(s, fd, face, AWAY_DENIED);
 		goto out;
 	}
-	if (s->ready && s->sessions.count < s->accepting.most)
+	if (s->ready && has_place(s, &id))
 		g = gate_for(s, &id);
 	if (g != NULL) {
 		session_begin(s, g, &id, face, fd, pidfd);

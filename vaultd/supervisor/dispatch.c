@@ -22,8 +22,20 @@ hear_hello(void *arg, const union record *m, int *fd)
 }
 
 /*
+ * Who has never had a channel to "other" cannot have been wronged by it.  The
+ * keeper has one to every room.
+ */
+static int
+has_met(const struct room_proc *p, const struct room_proc *other)
+{
+	return p->room == ROOM_KEEPER || other->room == ROOM_KEEPER ||
+	    joints_have(&p->sup->joints, p, other);
+}
+
+/*
  * Of two rooms that disagree, the less trusted one ends, whichever of them
- * complained: no room can have a more trusted one killed.
+ * complained: no room can have a more trusted one killed, nor one that it was
+ * not joined to.
  */
 static int
 hear_offence(void *arg, const union record *m, int *fd)
@@ -43,8 +55,14 @@ hear_offence(void *arg, const union record *m, int *fd)
 	other = room_find(p->sup, (enum room)o->room, (uint32_t)o->number);
 	if (other == NULL || other == p)
 		return 0;
+	if (!has_met(p, other)) {
+		say_as(p->who, LOG_ERR,
+		    "complains of %s, which it was never joined to",
+		    other->who);
+		return VERR_FORBIDDEN;
+	}
 	say_as(p->who, LOG_ERR, "says that %s broke the protocol: %s",
-	    other->who, verr_text(-(int)o->error));
+	    other->who, verr_text((int)-o->error));
 	room_kill(trust[p->room] > trust[other->room] ? other : p);
 	return 0;
 }
@@ -71,7 +89,7 @@ hear_refusal(void *arg, const union record *m, int *fd)
 
 	(void)fd;
 	say_text(p->who, LOG_ERR, m->KEEPER_REFUSES.sentence);
-	supervisor_stop(p->sup, VAULTD_REFUSED);
+	supervisor_stop(p->sup, VAULTD_REFUSED, "the keeper refuses to run");
 	return 0;
 }
 

@@ -10,8 +10,9 @@
 #define KILL_MS   1000
 
 void
-supervisor_stop(struct supervisor *s, int status)
+supervisor_stop(struct supervisor *s, int status, const char *why)
 {
+	say(status == VAULTD_STOPPED ? LOG_INFO : LOG_ERR, "ends: %s", why);
 	s->exit_status = status;
 	/* No room is missed from here on. */
 	s->phase = PHASE_KILL;
@@ -34,7 +35,7 @@ enter(struct supervisor *s, enum phase phase, uint64_t within)
 {
 	s->phase = phase;
 	if (loop_timer(s->loop, &s->drain, within) != 0)
-		supervisor_stop(s, VAULTD_STOPPED);
+		supervisor_stop(s, VAULTD_LOST, verr_text(VERR_NOMEM));
 }
 
 static void
@@ -74,7 +75,8 @@ on_time(void *arg)
 	else if (s->phase == PHASE_DRAIN_KEEPER)
 		kill_all(s);
 	else
-		supervisor_stop(s, VAULTD_STOPPED);
+		supervisor_stop(
+		    s, s->exit_status, "some rooms did not end in time");
 }
 
 void
@@ -87,7 +89,7 @@ drain_step(struct supervisor *s)
 		return;
 	}
 	if (TAILQ_EMPTY(&s->rooms)) {
-		supervisor_stop(s, s->exit_status);
+		supervisor_stop(s, s->exit_status, "all rooms have ended");
 		return;
 	}
 	if (s->phase != PHASE_DRAIN_KEEPER || s->keeper != NULL)
@@ -99,16 +101,17 @@ drain_step(struct supervisor *s)
 }
 
 void
-drain_begin(struct supervisor *s)
+drain_begin(struct supervisor *s, const char *why)
 {
 	struct room_proc *p;
 
 	if (s->phase > PHASE_SERVING) {
+		say(LOG_INFO, "hurries: %s", why);
 		on_time(s);
 		return;
 	}
 	notify_send("STOPPING=1\nSTATUS=Draining.");
-	say(LOG_INFO, "stopping");
+	say(LOG_INFO, "stopping: %s", why);
 	s->ready = 0;
 	loop_timer_stop(s->loop, &s->mend);
 	s->drain = (struct timer){.on_time = on_time, .arg = s};

@@ -8,9 +8,9 @@
 struct supervisor;
 
 /*
- * Begin it; asked for a second time, hurry.
+ * Begin it; asked for a second time, hurry.  "why" goes to the log.
  */
-void drain_begin(struct supervisor *s);
+void drain_begin(struct supervisor *s, const char *why);
 
 /*
  * A room has ended: is it time for the next step?

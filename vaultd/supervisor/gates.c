@@ -72,6 +72,18 @@ count_of(const struct supervisor *s, uint32_t uid)
 	return n;
 }
 
+size_t
+gates_connections(const struct supervisor *s, uint32_t uid)
+{
+	const struct gate *g;
+	size_t n = 0;
+
+	LIST_FOREACH(g, &s->gates.list, link)
+	if (g->uid == uid)
+		n += g->connections;
+	return n;
+}
+
 /*
  * Make room: let a gate go that nobody is connected to.
  */

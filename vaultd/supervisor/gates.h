@@ -44,6 +44,11 @@ struct gates {
 int gates_admit(size_t total, size_t of_uid, int is_admin);
 
 /*
+ * How many connections has the user "uid", over all gates?
+ */
+size_t gates_connections(const struct supervisor *s, uint32_t uid);
+
+/*
  * Find or start the gate of the class of "id".  Returns NULL if there may be
  * none now, or none with another connection.
  */

@@ -1,8 +1,10 @@
 #include "vaultd/supervisor/house.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -50,8 +52,10 @@ house_join(struct room_proc *a, struct room_proc *b)
 {
 	int pair[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-		say(LOG_ERR, "%s and %s cannot be joined", a->who, b->who);
+	if (joints_add(&a->sup->joints, a, b) != 0 ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+		say(LOG_ERR, "%s and %s cannot be joined: %s", a->who, b->who,
+		    strerror(errno));
 		return;
 	}
 	give_peer(a, b, 0, pair[0]);
@@ -69,7 +73,8 @@ start_with_keeper(struct supervisor *s, enum room room, uint32_t number,
 	int pair[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-		say(LOG_ERR, "no descriptors left to start a room");
+		say(LOG_ERR, "no channel to the keeper for a new %s: %s",
+		    room_name(room), strerror(errno));
 		return VERR_IO;
 	}
 	if ((r = room_start(s, room, number, pair[1], &p)) == 0) {
@@ -189,8 +194,8 @@ back_off(struct supervisor *s, const struct room_proc *p)
 static void
 refuse_to_start(struct supervisor *s)
 {
-	say(LOG_ERR, "refuses to start, for the reason above");
-	supervisor_stop(s, VAULTD_REFUSED);
+	supervisor_stop(
+	    s, VAULTD_REFUSED, "refuses to start, for the reason above");
 }
 
 /*
@@ -233,7 +238,7 @@ mend(struct supervisor *s)
 			next = b->not_before;
 	}
 	if (next != 0 && loop_timer(s->loop, &s->mend, next - now) != 0)
-		supervisor_stop(s, VAULTD_LOST);
+		supervisor_stop(s, VAULTD_LOST, verr_text(VERR_NOMEM));
 }
 
 static void
@@ -328,8 +333,9 @@ house_progress(struct supervisor *s)
 		return;
 	if (!is_up(s->keeper) || !is_up(s->ledger) || !is_up(s->dialer))
 		return;
-	if (pub_write(s) != 0) {
-		supervisor_stop(s, VAULTD_REFUSED);
+	/* The file of the keeper before this one, with the same key, stays. */
+	if (pub_write(s) != 0 && s->phase == PHASE_FIRST_START) {
+		refuse_to_start(s);
 		return;
 	}
 	s->ready = 1;

@@ -256,14 +256,19 @@ on_signal(void *arg, uint32_t events)
 {
 	struct supervisor *s = arg;
 	struct signalfd_siginfo si;
+	char why[WHY_MAX];
 
 	(void)events;
 	if (read(s->signals.fd, &si, sizeof(si)) != (ssize_t)sizeof(si))
 		return;
-	if (si.ssi_signo != SIGHUP)
-		drain_begin(s);
-	else if (s->phase == PHASE_SERVING)
+	if (si.ssi_signo != SIGHUP) {
+		(void)snprintf(why, sizeof(why), "%s from pid %u of uid %u",
+		    si.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM", si.ssi_pid,
+		    si.ssi_uid);
+		drain_begin(s, why);
+	} else if (s->phase == PHASE_SERVING) {
 		texts_reload(s);
+	}
 }
 
 static void
@@ -273,11 +278,10 @@ on_starter(void *arg, uint32_t events)
 
 	if (!(events & (EPOLLHUP | EPOLLERR)))
 		return;
-	say(LOG_ERR, "the starter of rooms is gone: cannot go on");
 	loop_remove(s->loop, &s->starter);
 	s->exit_status = VAULTD_LOST;
 	if (s->phase <= PHASE_SERVING)
-		drain_begin(s);
+		drain_begin(s, "the starter of rooms is gone");
 }
 
 static int
@@ -356,7 +360,7 @@ serve(struct supervisor *s, struct text_set *texts)
 	texts_offer(s, texts);
 	house_begin(s);
 	if (s->phase != PHASE_KILL && loop_run(s->loop) != 0)
-		s->exit_status = VAULTD_LOST;
+		supervisor_stop(s, VAULTD_LOST, strerror(errno));
 out:
 	accept_stop(s);
 	pub_remove(s);

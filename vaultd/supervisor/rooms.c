@@ -56,6 +56,7 @@ end_if_over(struct room_proc *p)
 	TAILQ_REMOVE(&s->rooms, p, link);
 	p->up = 0;
 	room_tell_state(p);
+	joints_drop(&s->joints, p);
 	house_lost(s, p);
 	loop_timer_stop(s->loop, &p->kill);
 	loop_defer_stop(s->loop, &p->over);
@@ -124,7 +125,11 @@ on_closed(void *arg, struct channel *ch, int r)
 	channel_free(ch);
 	p->ch = NULL;
 	if (r != VERR_CLOSED) {
-		say_as(p->who, LOG_ERR, "broke the protocol: %s", verr_text(r));
+		/* The one error that is ours; it has missed a record. */
+		say_as(p->who, LOG_ERR,
+		    r == VERR_NOMEM ? "cannot be spoken to: %s"
+		                    : "broke the protocol: %s",
+		    verr_text(r));
 		room_kill(p);
 	}
 	house_unheard(p->sup, p);

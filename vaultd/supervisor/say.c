@@ -3,14 +3,17 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <seccomp.h>
 
+#include "protocol/verr.h"
+
 #define TEXT_MAX 4096
 
-enum kind { NUMBERS, SYSCALL };
+enum kind { NUMBERS, SYSCALL, START };
 
 static const struct {
 	const char *format;
@@ -107,8 +110,11 @@ say_as(const char *who, int level, const char *fmt, ...)
 	va_end(ap);
 }
 
+/*
+ * Write "v", the number "i" of a record of this kind.
+ */
 static size_t
-put_value(enum kind kind, uint64_t v, char *out, size_t size)
+put_value(enum kind kind, size_t i, uint64_t v, char *out, size_t size)
 {
 	char *name = NULL;
 	int n;
@@ -116,8 +122,15 @@ put_value(enum kind kind, uint64_t v, char *out, size_t size)
 	if (kind == SYSCALL)
 		name =
 		    seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, (int)v);
-	n = name != NULL ? snprintf(out, size, "%s", name)
-	                 : snprintf(out, size, "%llu", (unsigned long long)v);
+	if (name != NULL)
+		n = snprintf(out, size, "%s", name);
+	else if (kind == START && i == 1)
+		n = snprintf(out, size, "%s", verr_text((int)-v));
+	else if (kind == START && i == 2)
+		n = snprintf(out, size, "%llu (%s)", (unsigned long long)v,
+		    strerror((int)v));
+	else
+		n = snprintf(out, size, "%llu", (unsigned long long)v);
 	free(name);
 	return (size_t)n < size ? (size_t)n : size - 1;
 }
@@ -138,8 +151,9 @@ say_format(const struct log_record *rec, char *out, size_t size)
 			out[len++] = *f;
 			continue;
 		}
-		len += put_value(formats[rec->code].kind, rec->n[used++],
+		len += put_value(formats[rec->code].kind, used, rec->n[used],
 		    out + len, size - len);
+		used++;
 		f += f[1] == 's' ? 1 : 3; /* %s or %llu */
 	}
 	out[len] = '\0';

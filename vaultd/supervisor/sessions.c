@@ -34,6 +34,14 @@ sessions_init(struct supervisor *s)
 		LIST_INIT(&all->bucket[i]);
 }
 
+int
+sessions_admit(size_t most, size_t total, size_t of_uid, int is_admin)
+{
+	if (!is_admin)
+		most -= SESSIONS_KEPT;
+	return total < most && of_uid < most / 2;
+}
+
 void
 session_free(struct session *se)
 {

@@ -19,6 +19,7 @@ struct gate;
 struct identity;
 
 #define SESSION_BUCKETS 4096
+#define SESSIONS_KEPT   64 /* less than any limit there is */
 
 struct sessions {
 	uint64_t next;
@@ -28,6 +29,13 @@ struct sessions {
 };
 
 void sessions_init(struct supervisor *s);
+
+/*
+ * May there be one more, where there may be "most" and are "total", "of_uid"
+ * of them the same user's?  SESSIONS_KEPT are for admins alone, and no user
+ * has more than half of what is there for his like.
+ */
+int sessions_admit(size_t most, size_t total, size_t of_uid, int is_admin);
 
 /*
  * Begin one on "fd" and with "pidfd" (-1: none), which are its own from here

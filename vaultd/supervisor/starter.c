@@ -133,12 +133,15 @@ start_room(struct birth *b, int *ret_pidfd)
 static void
 serve(int sock, struct birth *order, int fds[BIRTH_FDS], int nfds)
 {
-	struct reply reply = {EPROTO, -1};
+	struct reply reply = {EMFILE, -1};
 	int n = 0, pidfd = -1;
 
 	for (int i = 0; i < BIRTH_FDS; i++)
-		if (order->fds[i] >= 0)
-			order->fds[i] = n < nfds ? fds[n++] : -1;
+		if (order->fds[i] >= 0) {
+			order->fds[i] = n < nfds ? fds[n] : -1;
+			n++;
+		}
+	/* Fewer come where this process may not have more. */
 	if (n == nfds)
 		reply = start_room(order, &pidfd);
 	for (int i = 0; i < nfds; i++)
@@ -228,6 +231,9 @@ starter_start(const struct start_order *order, pid_t *ret_pid, int *ret_pidfd)
 		*ret_pidfd = fds[0];
 		return 0;
 	}
-	errno = nfds < 0 ? ECHILD : reply.error;
+	if (nfds < 0)
+		errno = ECHILD;
+	else
+		errno = reply.error != 0 ? reply.error : EMFILE;
 	return VERR_IO;
 }

@@ -6,6 +6,7 @@
  *	sessions accepted connections, until the gate or the peer ends them
  *	rooms	 one process: started, heard, reaped
  *	house	 which rooms there have to be; birth, deaths, restarts
+ *	joints	 which of them have a channel to each other
  *	dispatch what rooms say
  *	texts	 policy, catalog and users, as the keeper has accepted them
  *	drain	 the end
@@ -21,6 +22,7 @@
 #include "vaultd/supervisor/accept.h"
 #include "vaultd/supervisor/config.h"
 #include "vaultd/supervisor/gates.h"
+#include "vaultd/supervisor/joints.h"
 #include "vaultd/supervisor/pub.h"
 #include "vaultd/supervisor/refuse.h"
 #include "vaultd/supervisor/rooms.h"
@@ -70,6 +72,7 @@ struct supervisor {
 
 	/* The rooms. */
 	struct room_list rooms;
+	struct joints joints;
 	struct room_proc *keeper, *ledger, *dialer; /* NULL: not there */
 	struct backoff backoff[ROOM_COUNT];
 	uint32_t starts[ROOM_COUNT];
@@ -90,8 +93,8 @@ struct supervisor {
 };
 
 /*
- * End the loop, and vaultd with "status".
+ * End the loop, and vaultd with "status"; "why" goes to the log.
  */
-void supervisor_stop(struct supervisor *s, int status);
+void supervisor_stop(struct supervisor *s, int status, const char *why);
 
 #endif /* SUPERVISOR_SUPERVISOR_H */

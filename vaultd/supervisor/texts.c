@@ -225,7 +225,7 @@ say_refusal(const struct rec_TEXTS_DONE *m)
 		say_text(SAY_VAULTD, LOG_ERR, m->sentence);
 	else
 		say(LOG_ERR, "policy or catalog: %s",
-		    verr_text(-(int)m->error));
+		    verr_text((int)-m->error));
 }
 
 static void
@@ -244,7 +244,8 @@ offer_settled(struct supervisor *s, const struct rec_TEXTS_DONE *m)
 		say_refusal(m);
 		texts_free(&t->offered);
 		if (first) {
-			supervisor_stop(s, VAULTD_CONFIG);
+			supervisor_stop(
+			    s, VAULTD_CONFIG, "policy or catalog is not good");
 			return;
 		}
 		say(LOG_ERR,
@@ -272,7 +273,8 @@ texts_answered(struct supervisor *s, const struct rec_TEXTS_DONE *m)
 		return VERR_FORBIDDEN;
 	if (m->error != 0) {
 		say_refusal(m);
-		supervisor_stop(s, VAULTD_REFUSED);
+		supervisor_stop(s, VAULTD_REFUSED,
+		    "the keeper refuses what the last one accepted");
 	}
 	return 0;
 }

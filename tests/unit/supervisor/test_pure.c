@@ -16,6 +16,7 @@
 #include "vaultd/supervisor/gates.h"
 #include "vaultd/supervisor/pub.h"
 #include "vaultd/supervisor/say.h"
+#include "vaultd/supervisor/sessions.h"
 #include "vaultd/supervisor/users.h"
 
 static void
@@ -148,6 +149,45 @@ hostile_gates_are_bounded_and_one_is_kept(void **state)
 }
 
 static void
+rooms_sessions_leave_some_for_others_and_for_admins(void **state)
+{
+	(void)state;
+	assert_true(sessions_admit(1064, 0, 0, 0));
+	assert_true(sessions_admit(1064, 499, 499, 0));
+	assert_false(sessions_admit(1064, 500, 500, 0));
+	assert_true(sessions_admit(1064, 999, 499, 0));
+	assert_false(sessions_admit(1064, 1000, 0, 0));
+	assert_true(sessions_admit(1064, 1000, 0, 1));
+	assert_true(sessions_admit(1064, 1063, 0, 1));
+	assert_false(sessions_admit(1064, 1064, 0, 1));
+	assert_true(sessions_admit(1064, 600, 531, 1));
+	assert_false(sessions_admit(1064, 600, 532, 1));
+}
+
+static void
+rooms_why_a_room_cannot_start_is_named(void **state)
+{
+	struct log_record rec = {LOG_CANNOT_START, {21, 11, 13}};
+	char text[256];
+
+	(void)state;
+	say_format(&rec, text, sizeof(text));
+	assert_string_equal(text,
+	    "cannot start: step 21, input/output error, "
+	    "errno 13 (Permission denied)");
+	/* Whatever a room may write there. */
+	rec =
+	    (struct log_record){LOG_CANNOT_START, {1, 0x80000000U, UINT64_MAX}};
+	say_format(&rec, text, sizeof(text));
+	assert_non_null(strstr(text, "unknown error"));
+	for (size_t size = 1; size < 80; size++) {
+		memset(text, 'x', sizeof(text));
+		say_format(&rec, text, size);
+		assert_true(strlen(text) < size);
+	}
+}
+
+static void
 rooms_log_records_become_sentences(void **state)
 {
 	struct log_record rec = {LOG_TRAPPED, {SYS_openat, 0, 0}};
@@ -196,6 +236,9 @@ main(void)
 	    cmocka_unit_test(rooms_files_are_trusted_by_owner_and_mode),
 	    cmocka_unit_test(keys_key_file_must_be_private_and_whole),
 	    cmocka_unit_test(hostile_gates_are_bounded_and_one_is_kept),
+	    cmocka_unit_test(
+	        rooms_sessions_leave_some_for_others_and_for_admins),
+	    cmocka_unit_test(rooms_why_a_room_cannot_start_is_named),
 	    cmocka_unit_test(rooms_log_records_become_sentences),
 	    cmocka_unit_test(rooms_keeper_pub_is_base64),
 	};
