@@ -146,10 +146,18 @@ want_events(struct channel *ch)
 }
 
 int
+channel_takes_fd(struct channel *ch)
+{
+	if (ch->out_nfds == FD_QUEUE)
+		flush_now(ch);
+	return ch->ended || ch->out_nfds < FD_QUEUE;
+}
+
+int
 channel_send(struct channel *ch, uint16_t type, const union record *m, int fd)
 {
 	const struct record_info *info = record_info(type);
-	size_t at = buf_used(&ch->out), size;
+	size_t at, size;
 	uint8_t *p;
 	int r, ok;
 
@@ -162,14 +170,11 @@ channel_send(struct channel *ch, uint16_t type, const union record *m, int fd)
 		r = 0;
 		goto out;
 	}
-	if (ch->out_nfds == FD_QUEUE) {
-		flush_now(ch);
-		at = buf_used(&ch->out);
-	}
-	if (fd >= 0 && (!info->descriptor || ch->out_nfds == FD_QUEUE)) {
+	if (fd >= 0 && (!info->descriptor || !channel_takes_fd(ch))) {
 		r = VERR_BUSY;
 		goto out;
 	}
+	at = buf_used(&ch->out);
 	if ((r = buf_reserve(&ch->out, RECORD_HEADER + size, &p)) != 0)
 		goto out;
 	put_le(p, size, 4);

@@ -66,12 +66,18 @@ void channel_free(struct channel *ch);
  * Queue one record; it is written at the end of this round.  "fd" is -1 or a
  * descriptor that the channel then owns, on failure too.  A channel whose peer
  * is gone swallows it: on_closed() has said so or will.
- * Returns 0, VERR_NOMEM, or VERR_TOOBIG if a field is longer than room.def
- * allows.
+ * Returns 0, VERR_NOMEM, VERR_TOOBIG if a field is longer than room.def
+ * allows, or VERR_BUSY if channel_takes_fd() says no to the descriptor.
  */
 MUST_CHECK
 int channel_send(
     struct channel *ch, uint16_t type, const union record *m, int fd);
+
+/*
+ * Whether there is room for one more descriptor; if not, on_drained() will say
+ * when there is.
+ */
+int channel_takes_fd(struct channel *ch);
 
 /*
  * The same, for records whose fields cannot be too long; running out of

@@ -9,7 +9,7 @@
 #include "vaultd/courier/pool.h"
 
 #define ORDERS_MAX 1024
-#define OPENED_MAX 256   /* streams of one gate whose order has not come */
+#define OPENED_MAX 256   /* streams of one lane whose order has not come */
 #define MEET_MS    10000 /* for an order and its stream to find each other */
 
 struct order;
@@ -19,6 +19,7 @@ struct lane {
 	struct courier *courier;
 	uint32_t gate;
 	struct channel *channel;
+	size_t opened; /* its streams without an order */
 	struct lane *next;
 };
 

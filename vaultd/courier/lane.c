@@ -6,9 +6,8 @@
 #include "vaultd/courier/order.h"
 
 struct opened {
-	struct courier *courier;
+	struct lane *lane;
 	struct opened *next;
-	uint32_t gate;
 	uint64_t number;
 	int fd;
 	struct timer timer;
@@ -19,7 +18,7 @@ find(struct courier *c, uint32_t gate, uint64_t number)
 {
 	struct opened *o = c->opened;
 
-	while (o != NULL && (o->gate != gate || o->number != number))
+	while (o != NULL && (o->lane->gate != gate || o->number != number))
 		o = o->next;
 	return o;
 }
@@ -28,14 +27,17 @@ find(struct courier *c, uint32_t gate, uint64_t number)
 static int
 forget(struct opened *o)
 {
-	struct opened **at = &o->courier->opened;
+	struct lane *lane = o->lane;
+	struct opened **at = &lane->courier->opened;
 	int fd = o->fd;
 
 	while (*at != o)
 		at = &(*at)->next;
 	*at = o->next;
-	loop_timer_stop(o->courier->life.loop, &o->timer);
+	loop_timer_stop(lane->courier->life.loop, &o->timer);
 	free(o);
+	if (lane->opened-- == OPENED_MAX)
+		channel_resume(lane->channel);
 	return fd;
 }
 
@@ -53,30 +55,18 @@ lane_take(struct courier *c, uint32_t gate, uint64_t number)
 	return o == NULL ? -1 : forget(o);
 }
 
-static size_t
-count(const struct courier *c, uint32_t gate)
-{
-	size_t n = 0;
-
-	for (const struct opened *o = c->opened; o != NULL; o = o->next)
-		n += o->gate == gate;
-	return n;
-}
-
+/*
+ * Returns 0 or VERR_NOMEM.
+ */
 static int
 keep(struct lane *lane, uint64_t number, int fd)
 {
 	struct courier *c = lane->courier;
 	struct opened *o;
 
-	if (find(c, lane->gate, number) != NULL)
-		return VERR_EXISTS;
-	if (count(c, lane->gate) == OPENED_MAX)
-		return VERR_BUSY;
 	if ((o = calloc(1, sizeof(*o))) == NULL)
 		return VERR_NOMEM;
-	*o = (struct opened){.courier = c,
-	    .gate = lane->gate,
+	*o = (struct opened){.lane = lane,
 	    .number = number,
 	    .fd = fd,
 	    .timer = {.on_time = on_time, .arg = o},
@@ -86,19 +76,23 @@ keep(struct lane *lane, uint64_t number, int fd)
 		return VERR_NOMEM;
 	}
 	c->opened = o;
+	if (++lane->opened == OPENED_MAX)
+		channel_pause(lane->channel);
 	return 0;
 }
 
 int
 lane_opened(struct lane *lane, uint64_t number, int fd)
 {
-	int r = order_stream(lane->courier, lane->gate, number, fd);
-
-	if (r != VERR_NOTFOUND)
-		return r;
-	if ((r = keep(lane, number, fd)) != 0)
+	if (order_stream(lane->courier, lane->gate, number, fd) == 0)
+		return 0;
+	if (find(lane->courier, lane->gate, number) != NULL) {
 		(void)close(fd);
-	return r;
+		return VERR_EXISTS;
+	}
+	if (keep(lane, number, fd) != 0)
+		(void)close(fd);
+	return 0;
 }
 
 int
@@ -135,7 +129,7 @@ lane_drop(struct lane *lane, int r)
 		room_report(&c->life, ROOM_GATE, lane->gate, r);
 	for (o = c->opened; o != NULL; o = next) {
 		next = o->next;
-		if (o->gate == lane->gate)
+		if (o->lane == lane)
 			(void)close(forget(o));
 	}
 	channel_free(lane->channel);

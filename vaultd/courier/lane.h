@@ -19,9 +19,10 @@ int lane_new(struct courier *c, uint32_t gate, int fd);
 void lane_drop(struct lane *lane, int r);
 
 /*
- * A stream came: give it to its order, or keep it for MEET_MS.  The descriptor
- * is taken.  Returns 0, VERR_EXISTS (a number used twice), VERR_BUSY or
- * VERR_NOMEM.
+ * A stream came: give it to its order, or keep it for MEET_MS; with OPENED_MAX
+ * of them the lane is read no further.  The descriptor is taken, and closed
+ * where there is no memory for it.  Returns 0, or VERR_EXISTS: a number used
+ * twice.
  */
 MUST_CHECK
 int lane_opened(struct lane *lane, uint64_t number, int fd);

@@ -366,18 +366,17 @@ int
 order_stream(struct courier *c, uint32_t gate, uint64_t number, int fd)
 {
 	struct order *o = c->orders;
-	int r;
 
 	while (o != NULL &&
 	    (o->state != ORDER_WAITS || o->gate != gate || o->number != number))
 		o = o->next;
 	if (o == NULL)
 		return VERR_NOTFOUND;
-	if ((r = attach(o, fd)) != 0)
+	if (attach(o, fd) != 0)
 		order_fail(o, FAULT_MEMORY);
 	else
 		start(o);
-	return r;
+	return 0;
 }
 
 void

@@ -258,7 +258,7 @@ call_stream(struct gate *g, uint64_t number, uint64_t audit, uint32_t room,
 	if ((call->kind != CALL_REQUEST && call->kind != CALL_LINES) ||
 	    room != wanted ||
 	    (call->stream.ch != NULL && call->stream.far < 0) ||
-	    call->stream.waiting)
+	    call->stream.wait_prev != NULL)
 		return VERR_FORBIDDEN;
 	call->audit = audit;
 	if (call->stream.ch == NULL && stream_make(call, wanted) != 0) {

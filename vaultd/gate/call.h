@@ -27,8 +27,8 @@ struct stream {
 	enum room room;     /* who is at the other end */
 	uint32_t peer;
 	int head;          /* the answer has begun */
-	struct timer wait; /* for the lane */
-	int waiting;
+	struct timer wait; /* for the lane, or for room in it */
+	struct call *wait_next, **wait_prev; /* prev NULL: it does not wait */
 };
 
 struct call {

@@ -29,7 +29,7 @@ on_drain(void *arg, const union record *m, int *fd)
 	struct gate *g = arg;
 	(void)m;
 	(void)fd;
-	g->draining = 1;
+	g->draining = g->told = 1;
 	for (struct conn *c = g->conns; c != NULL; c = c->next)
 		conn_later(c);
 	gate_look(g);
@@ -147,8 +147,11 @@ look(void *arg)
 
 	if (!g->ending && g->conn_count > 0)
 		return;
+	/* A socket that is on its way here must be answered, not reset. */
+	if (g->ending && !g->told)
+		return;
 	for (struct conn *c = g->conns; c != NULL; c = c->next)
-		if (buf_used(&c->out) > 0 || c->task.queued)
+		if (buf_used(&c->out) > 0 || c->task.queued || !c->asked)
 			return;
 	on_end(g);
 }

@@ -12,6 +12,7 @@
 
 #define FRAME_MS 30000 /* for a frame that has begun to come */
 #define BODY_MS  60000 /* of silence, while a body is awaited */
+#define HELD_MS  60000 /* with an answer's data, and no window for it */
 
 struct framed {
 	uint64_t last;  /* ids only rise */
@@ -256,6 +257,7 @@ on_window(struct framed_call *fc, const struct client_msg *m)
 	struct slice rest;
 
 	fc->may_go += m->window.bytes;
+	fc->since = conn_now(fc->call.conn);
 	if (had > 0) {
 		rest = framed_send(fc, slice_of(buf_data(kept), had));
 		buf_drop(kept, had - rest.n);
@@ -385,6 +387,7 @@ framed_work(struct conn *c)
 		if (c->calls == NULL)
 			conn_finish(c);
 	} else if (c->gate->draining && c->calls == NULL) {
+		c->asked = 1;
 		last_word(c, &restarting);
 	}
 }
@@ -415,12 +418,38 @@ body_deadline(const struct conn *c)
 	return NEVER;
 }
 
+/*
+ * When a call has held its upstream up for too long.
+ */
+static uint64_t
+held_deadline(struct call *call)
+{
+	return call->held ? framed_call(call)->since + HELD_MS : NEVER;
+}
+
+static void
+refuse_held(struct conn *c)
+{
+	const struct refused why = {.code = REFUSED_BAD_REQUEST,
+	    .sentence = slice_str("too slow: no window came for 60 s")};
+	struct call *next;
+
+	for (struct call *call = c->calls; call != NULL; call = next) {
+		next = call->next;
+		if (held_deadline(call) <= conn_now(c))
+			call_refuse(call, &why, 1);
+	}
+}
+
 static uint64_t
 framed_deadline(const struct conn *c)
 {
 	const struct framed *f = c->own;
 	uint64_t at = body_deadline(c);
 
+	for (struct call *call = c->calls; call != NULL; call = call->next)
+		if (held_deadline(call) < at)
+			at = held_deadline(call);
 	if (f->since != 0 && !c->glut && f->since + FRAME_MS < at)
 		at = f->since + FRAME_MS;
 	return at;
@@ -429,10 +458,16 @@ framed_deadline(const struct conn *c)
 static void
 framed_expire(struct conn *c)
 {
-	if (body_deadline(c) <= conn_now(c))
-		refuse_bodies(c, "no more of the body came for 60 s");
-	else
+	const struct framed *f = c->own;
+	uint64_t now = conn_now(c);
+
+	if (f->since != 0 && !c->glut && f->since + FRAME_MS <= now) {
 		breach(c, VERR_TIMEOUT);
+		return;
+	}
+	if (body_deadline(c) <= now)
+		refuse_bodies(c, "no more of the body came for 60 s");
+	refuse_held(c);
 }
 
 const struct face_ops framed_face = {.open = framed_open,

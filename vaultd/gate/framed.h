@@ -16,6 +16,7 @@ struct framed_call {
 	uint64_t taken;      /* sent by it, and not granted again */
 	/* The answer's; what may not go of a record is kept */
 	uint64_t may_go; /* what we may still send */
+	uint64_t since;  /* held, with no window from the client */
 };
 
 static inline struct framed_call *

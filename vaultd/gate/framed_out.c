@@ -127,7 +127,9 @@ framed_data(struct call *call, struct slice bytes)
 	if (buf_add(&call->kept, rest.p, rest.n) != 0)
 		conn_drop(call->conn);
 	call->held = 1;
+	fc->since = conn_now(call->conn);
 	stream_settle(call);
+	conn_later(call->conn); /* for its deadline */
 }
 
 void

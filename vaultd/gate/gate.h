@@ -24,9 +24,11 @@ struct gate {
 	size_t call_count;
 	uint64_t call_last; /* the last number given; they never repeat */
 	struct lane *lanes;
+	struct call *waits, **waits_last; /* for a lane; oldest first */
 	size_t gluts; /* connections that hold the keeper's answers up */
 	int draining; /* nothing new is begun */
 	int ending;   /* the keeper is gone: write what there is, and exit */
+	int told;     /* to drain: no connection is on its way here any more */
 	struct task end_task;
 	struct timer end_timer;
 };

@@ -206,6 +206,7 @@ take_request(struct conn *c, const struct http_head *head)
 	struct httpface *h = c->own;
 	struct route to;
 
+	c->asked = 1;
 	h->x = (struct exchange){.busy = 1,
 	    .body = head->body,
 	    .left = head->body == HTTP_BODY_LENGTH ? head->length : 0,
@@ -241,7 +242,9 @@ take_head(struct conn *c)
 	r = http_head_parse(
 	    buf_data(&c->in), buf_used(&c->in), &h->line, &head, &fault);
 	if (r == VERR_AGAIN) {
-		if (c->eof || (c->gate->draining && buf_used(&c->in) == 0))
+		if (c->eof ||
+		    (c->gate->draining && buf_used(&c->in) == 0 &&
+			(c->asked || !c->gate->ending)))
 			conn_finish(c);
 		return 0;
 	}

@@ -12,6 +12,7 @@ struct lane {
 	struct channel *ch;
 	enum room room;
 	uint32_t number;
+	int full; /* some wait for room in it */
 	struct lane *next;
 };
 
@@ -38,20 +39,6 @@ lane_find(const struct gate *g, enum room room, uint32_t number)
 }
 
 static void
-lane_closed(void *arg, struct channel *ch, int r)
-{
-	struct lane *lane = arg;
-
-	(void)ch;
-	if (r != VERR_CLOSED && r != VERR_NOMEM)
-		room_report(&lane->gate->life, lane->room, lane->number, r);
-	lane_free(lane);
-}
-
-static const struct channel_ops lane_ops = {
-    .on_closed = lane_closed};
-
-static void
 give_up(struct call *call, int cancel)
 {
 	static const struct refused upstream = {.code = REFUSED_UPSTREAM},
@@ -63,8 +50,46 @@ give_up(struct call *call, int cancel)
 	call_refuse(call, &why, cancel);
 }
 
+static void
+on_no_lane(void *arg)
+{
+	give_up(arg, 1);
+}
+
+static void
+wait_begin(struct call *call)
+{
+	struct gate *g = call->gate;
+	struct stream *s = &call->stream;
+
+	s->wait_next = NULL;
+	s->wait_prev = g->waits_last;
+	*g->waits_last = call;
+	g->waits_last = &s->wait_next;
+	s->wait = (struct timer){.on_time = on_no_lane, .arg = call};
+	if (loop_timer(g->life.loop, &s->wait, LANE_WAIT_MS) != 0)
+		give_up(call, 1);
+}
+
+static void
+wait_end(struct call *call)
+{
+	struct gate *g = call->gate;
+	struct stream *s = &call->stream;
+
+	if (s->wait_prev == NULL)
+		return;
+	*s->wait_prev = s->wait_next;
+	if (s->wait_next != NULL)
+		s->wait_next->stream.wait_prev = s->wait_prev;
+	else
+		g->waits_last = s->wait_prev;
+	s->wait_prev = NULL;
+	loop_timer_stop(g->life.loop, &s->wait);
+}
+
 /*
- * Send the far end of the stream down "lane".
+ * Send the far end of the stream down "lane", which has room.
  */
 static void
 hand_over(struct call *call, struct lane *lane)
@@ -72,13 +97,61 @@ hand_over(struct call *call, struct lane *lane)
 	int far = call->stream.far;
 
 	call->stream.far = -1;
-	call->stream.waiting = 0;
-	loop_timer_stop(call->gate->life.loop, &call->stream.wait);
+	wait_end(call);
 	if (channel_send(lane->ch, REC_OPEN,
 	        &(const union record){.OPEN = {.number = call->number}},
 	        far) != 0)
 		give_up(call, 1);
 }
+
+static int
+waits_for(const struct call *call, const struct lane *lane)
+{
+	return call->stream.room == lane->room &&
+	    call->stream.peer == lane->number;
+}
+
+/*
+ * Hand over what waits for this lane, while it has room.
+ */
+static void
+lane_drained(void *arg, struct channel *ch)
+{
+	struct lane *lane = arg;
+	struct call *call = lane->gate->waits, *next;
+
+	lane->full = 0;
+	for (; call != NULL; call = next) {
+		next = call->stream.wait_next;
+		if (!waits_for(call, lane))
+			continue;
+		if (!channel_takes_fd(ch)) {
+			lane->full = 1;
+			break;
+		}
+		hand_over(call, lane);
+	}
+}
+
+static void
+lane_closed(void *arg, struct channel *ch, int r)
+{
+	struct lane *lane = arg;
+	struct call *call = lane->gate->waits, *next;
+
+	(void)ch;
+	if (r != VERR_CLOSED && r != VERR_NOMEM)
+		room_report(&lane->gate->life, lane->room, lane->number, r);
+	for (; call != NULL; call = next) {
+		next = call->stream.wait_next;
+		if (waits_for(call, lane))
+			give_up(call, 1);
+	}
+	lane_free(lane);
+}
+
+static const struct channel_ops lane_ops = {
+    .on_closed = lane_closed, .on_drained = lane_drained};
 
 int
 lane_add(struct gate *g, enum room room, uint32_t number, int fd)
@@ -99,14 +172,7 @@ lane_add(struct gate *g, enum room room, uint32_t number, int fd)
 	}
 	lane->next = g->lanes;
 	g->lanes = lane;
-	for (struct conn *c = g->conns; c != NULL; c = c->next)
-		for (struct call *call = c->calls, *next; call != NULL;
-		     call = next) {
-			next = call->next;
-			if (call->stream.waiting && call->stream.room == room &&
-			    call->stream.peer == number)
-				hand_over(call, lane);
-		}
+	lane_drained(lane, lane->ch);
 	return 0;
 }
 
@@ -140,7 +206,7 @@ on_head(void *arg, const union record *m, int *fd)
 		return VERR_FORMAT;
 	call->stream.head = 1;
 	if (call->conn->face->head(
-		call, (unsigned)m->HEAD.status, m->HEAD.headers) != 0)
+	        call, (unsigned)m->HEAD.status, m->HEAD.headers) != 0)
 		give_up(call, 1);
 	return 0;
 }
@@ -220,12 +286,6 @@ static const struct channel_ops stream_ops = {.handlers = stream_handlers,
     .on_closed = stream_closed,
     .on_drained = stream_drained};
 
-static void
-on_no_lane(void *arg)
-{
-	give_up(arg, 1);
-}
-
 int
 stream_make(struct call *call, enum room room)
 {
@@ -251,14 +311,14 @@ stream_join(struct call *call, uint32_t peer)
 	struct lane *lane = lane_find(call->gate, s->room, peer);
 
 	s->peer = peer;
-	if (lane != NULL) {
-		hand_over(call, lane);
-		return;
+	if (lane != NULL && !lane->full) {
+		if (channel_takes_fd(lane->ch)) {
+			hand_over(call, lane);
+			return;
+		}
+		lane->full = 1;
 	}
-	s->waiting = 1;
-	s->wait = (struct timer){.on_time = on_no_lane, .arg = call};
-	if (loop_timer(call->gate->life.loop, &s->wait, LANE_WAIT_MS) != 0)
-		give_up(call, 1);
+	wait_begin(call);
 }
 
 void
@@ -309,7 +369,7 @@ stream_close(struct call *call)
 {
 	struct stream *s = &call->stream;
 
-	loop_timer_stop(call->gate->life.loop, &s->wait);
+	wait_end(call);
 	channel_free(s->ch);
 	s->ch = NULL;
 	if (s->far >= 0)

@@ -25,8 +25,8 @@ MUST_CHECK
 int stream_make(struct call *call, enum room room);
 
 /*
- * Send the far end to room number "peer", now or when its lane comes; refuses
- * the call if that takes too long.
+ * Send the far end to room number "peer", now or when its lane comes or has
+ * room; refuses the call if that takes too long.
  */
 void stream_join(struct call *call, uint32_t peer);
 

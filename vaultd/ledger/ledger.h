@@ -10,12 +10,18 @@
 #include "vaultd/ledger/store.h"
 
 #define ERASE_HELD 64          /* commits that may wait for an erasure */
+#define FETCH_HELD 256         /* fetches that may wait for one */
 #define QUEUE_MAX  (128 << 10) /* queued on a channel, then wait */
 #define SYNC_MS    100         /* a line is on the disk after so long */
 #define ERASE_MS   1000        /* a failed erasure is tried again */
 
 struct lane;
 struct query;
+
+struct fetch {
+	uint64_t number;
+	uint8_t id[ROW_ID_LEN];
+};
 
 struct ledger {
 	struct room_life life;
@@ -30,6 +36,8 @@ struct ledger {
 	struct timer erase;
 	uint64_t held[ERASE_HELD]; /* commits whose erasure is to come */
 	size_t nheld;
+	struct fetch fetches[FETCH_HELD]; /* behind those commits */
+	size_t nfetches;
 
 	/* append.c */
 	int sync_every; /* nothing is confirmed before it is synced */

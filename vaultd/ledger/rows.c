@@ -42,6 +42,19 @@ committed(struct ledger *l, uint64_t commit, int r)
 	    l->keeper, COMMITTED, .commit = commit, .error = (uint64_t)-r);
 }
 
+static void
+answer_fetch(struct ledger *l, uint64_t number, const uint8_t id[ROW_ID_LEN])
+{
+	struct row row;
+	int r;
+
+	r = store_fetch(l->store, id, &row);
+	if (r != 0)
+		row = (struct row){.kind = 0};
+	channel_say(l->keeper, FETCHED, .fetch = number, .error = (uint64_t)-r,
+	    .kind = row.kind, .generation = row.generation, .body = row.body);
+}
+
 /*
  * Erase; what was held for it is then confirmed, or goes on waiting.
  */
@@ -56,6 +69,10 @@ erase(struct ledger *l)
 	for (size_t i = 0; i < l->nheld; i++)
 		committed(l, l->held[i], 0);
 	l->nheld = 0;
+	for (size_t i = 0; i < l->nfetches; i++)
+		answer_fetch(l, l->fetches[i].number, l->fetches[i].id);
+	l->nfetches = 0;
+	channel_resume(l->keeper);
 }
 
 static void
@@ -90,21 +107,27 @@ on_commit(void *arg, const union record *m, int *fd)
 	return 0;
 }
 
+/*
+ * A row must not be seen before its commit is confirmed: while one is held,
+ * fetches wait behind it, and with too many of them the keeper does.
+ */
 int
 on_fetch(void *arg, const union record *m, int *fd)
 {
 	struct ledger *l = arg;
-	struct row row = {.kind = 0};
-	int r;
+	struct fetch *f;
 
 	(void)fd;
 	if (!l->loaded)
 		return VERR_FORBIDDEN;
-	r = store_fetch(l->store, m->FETCH.id.p, &row);
-	if (r != 0)
-		row = (struct row){.kind = 0};
-	channel_say(l->keeper, FETCHED, .fetch = m->FETCH.fetch,
-	    .error = (uint64_t)-r, .kind = row.kind,
-	    .generation = row.generation, .body = row.body);
+	if (l->nheld == 0) {
+		answer_fetch(l, m->FETCH.fetch, m->FETCH.id.p);
+		return 0;
+	}
+	f = &l->fetches[l->nfetches++];
+	f->number = m->FETCH.fetch;
+	memcpy(f->id, m->FETCH.id.p, ROW_ID_LEN);
+	if (l->nfetches == FETCH_HELD)
+		channel_pause(l->keeper);
 	return 0;
 }

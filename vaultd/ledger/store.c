@@ -213,10 +213,8 @@ store_open(const char *path, struct store **ret)
 		goto out;
 	}
 	if ((r = configure(s->db)) != 0 || (r = check_format(s->db)) != 0 ||
-	    (r = prepare(s)) != 0)
+	    (r = prepare(s)) != 0 || (r = store_erase(s)) != 0)
 		goto out;
-	/* A full disk is no reason not to read; erasing is tried again. */
-	(void)!store_erase(s);
 	*ret = s;
 	return 0;
 out:

@@ -24,7 +24,9 @@ struct row {
 };
 
 /*
- * Open or make the store "path" and fold the log that a killed process left.
+ * Open or make the store "path", fold the log that a killed process left, and
+ * erase as store_erase(): rows that are read are in no other file, and have no
+ * older bytes.
  * Returns 0, VERR_VERSION (a newer format), VERR_FORMAT (not a store, or
  * damaged), VERR_BUSY (another process has it), VERR_NOSPACE, VERR_NOMEM or
  * VERR_IO.

@@ -202,7 +202,10 @@ gates_forget(struct supervisor *s)
 	for (g = LIST_FIRST(&s->gates.list); g != NULL; g = next) {
 		next = LIST_NEXT(g, link);
 		if (g->proc != NULL) {
-			/* It answers what is in flight, then it goes. */
+			/* It answers what is in flight and what is on its way
+			 * to it, then it goes. */
+			if (g->proc->ch != NULL)
+				channel_say(g->proc->ch, DRAIN, );
 			room_expect_end(g->proc);
 			g->proc->gate = NULL;
 			g->proc = NULL;

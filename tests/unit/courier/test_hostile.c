@@ -284,6 +284,47 @@ hostile_bodies_beyond_their_length_are_offences(void **state)
 	assert_int_equal(errand_end(&e)->done.error, -VERR_CLOSED);
 }
 
+/*
+ * Small records overtake large ones: a gate that is ahead of the keeper has
+ * done nothing wrong, and gets every answer.
+ */
+static void
+rooms_streams_far_ahead_of_their_orders_are_served(void **state)
+{
+	enum { STREAMS = 400, FIRST = 1 << 20 };
+	static int ends[STREAMS];
+	struct timeval none = {0, 100000}, some = {15, 0};
+	char c;
+
+	(void)state;
+	for (int i = 0; i < STREAMS; i++) {
+		int fd[2];
+
+		pair(fd);
+		say(house.lane, REC_OPEN,
+		    &(const union record){.OPEN = {.number = FIRST + i}},
+		    fd[1]);
+		(void)close(fd[1]);
+		ends[i] = fd[0];
+	}
+	(void)setsockopt(house.courier.supervisor, SOL_SOCKET, SO_RCVTIMEO,
+	    &none, sizeof(none));
+	assert_int_equal(recv(house.courier.supervisor, &c, 1, MSG_PEEK), -1);
+	(void)setsockopt(house.courier.supervisor, SOL_SOCKET, SO_RCVTIMEO,
+	    &some, sizeof(some));
+	for (int i = 0; i < STREAMS; i++) {
+		SAY(house.courier.keeper, ORDER, .order = FIRST + i,
+		    .gate = GATE, .number = FIRST + i,
+		    .method = slice_str("no method"),
+		    .host = slice_str("localhost"), .port = 1,
+		    .target = slice_str("/"));
+		assert_int_equal(hear(ends[i])->type, REC_FAIL);
+		(void)close(ends[i]);
+		assert_int_equal(
+		    hear(house.courier.keeper)->m.ORDER_DONE.order, FIRST + i);
+	}
+}
+
 static void
 hostile_lanes_are_closed(void **state)
 {
@@ -313,6 +354,8 @@ main(void)
 	    cmocka_unit_test(hostile_orders_are_not_sent),
 	    cmocka_unit_test(hostile_addresses_are_not_reached),
 	    cmocka_unit_test(hostile_bodies_beyond_their_length_are_offences),
+	    cmocka_unit_test(
+	        rooms_streams_far_ahead_of_their_orders_are_served),
 	    /* The last: it costs the gate its lane. */
 	    cmocka_unit_test(hostile_lanes_are_closed),
 	};

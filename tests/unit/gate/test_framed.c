@@ -195,6 +195,75 @@ rooms_framed_lane_may_come_after_the_stream(void **state)
 	close(c);
 }
 
+/*
+ * More than a lane holds: the rest waits for the courier to read, in turn.
+ */
+static void
+rooms_framed_calls_wait_for_a_full_lane(void **state)
+{
+	enum { CLIENTS = 7, EACH = 64, ALL = CLIENTS * EACH };
+	static int streams[ALL];
+	int c[CLIENTS];
+
+	(void)state;
+	W.lane = lane(ROOM_COURIER, 7);
+	for (uint64_t i = 0; i < ALL; i++) {
+		if (i % EACH == 0)
+			c[i / EACH] = client(FACE_FRAMED);
+		put_request(c[i / EACH], i % EACH + 1, "GET", BODY_NONE, 0);
+		assert_int_equal(WANT(W.keeper, REQUEST).number, i + 1);
+	}
+	for (uint64_t i = 1; i <= ALL; i++)
+		SAY(W.keeper, STREAM, .number = i, .audit = i,
+		    .room = ROOM_COURIER, .peer = 7);
+	assert_false(ready(W.keeper, 200)); /* nothing is given up */
+	for (uint64_t i = 1; i <= ALL; i++) {
+		assert_int_equal(WANT(W.lane, OPEN).number, i);
+		assert_true((streams[i - 1] = W.fd) >= 0);
+	}
+	for (uint64_t i = 0; i < ALL; i++) {
+		SAY(streams[i], HEAD, .status = 204, );
+		(void)GET(c[i / EACH], i % EACH + 1, RESPONSE, response);
+	}
+	for (uint64_t i = 0; i < ALL; i++)
+		close(streams[i]);
+	for (size_t i = 0; i < CLIENTS; i++)
+		close(c[i]);
+}
+
+/*
+ * A courier that dies before it has read them leaves nobody waiting.
+ */
+static void
+rooms_framed_calls_end_with_a_full_lane(void **state)
+{
+	enum { CLIENTS = 7, EACH = 64, ALL = CLIENTS * EACH };
+	int c[CLIENTS];
+
+	(void)state;
+	W.lane = lane(ROOM_COURIER, 7);
+	for (uint64_t i = 0; i < ALL; i++) {
+		if (i % EACH == 0)
+			c[i / EACH] = client(FACE_FRAMED);
+		put_request(c[i / EACH], i % EACH + 1, "GET", BODY_NONE, 0);
+		(void)WANT(W.keeper, REQUEST);
+		SAY(W.keeper, STREAM, .number = i + 1, .audit = i,
+		    .room = ROOM_COURIER, .peer = 7);
+	}
+	assert_false(ready(W.keeper, 200));
+	close(W.lane);
+	W.lane = -1;
+	for (uint64_t i = 0; i < ALL; i++) {
+		struct client_msg m;
+
+		assert_int_equal(get_frame(c[i / EACH], &m), 1);
+		assert_int_equal(m.type, CLIENT_REFUSED);
+		assert_true(slice_is(m.refused.code, "upstream-failed"));
+	}
+	for (size_t i = 0; i < CLIENTS; i++)
+		close(c[i]);
+}
+
 static void
 rooms_framed_audit_lines_are_rows(void **state)
 {
@@ -792,6 +861,8 @@ main(void)
 	    T(rooms_framed_questions_are_asked_and_answered),
 	    T(rooms_framed_requests_interleave),
 	    T(rooms_framed_lane_may_come_after_the_stream),
+	    T(rooms_framed_calls_wait_for_a_full_lane),
+	    T(rooms_framed_calls_end_with_a_full_lane),
 	    T(rooms_framed_audit_lines_are_rows),
 	    T(rooms_framed_window_of_the_client_is_kept),
 	    T(rooms_framed_window_of_the_vault_follows_the_upstream),

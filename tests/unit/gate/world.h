@@ -202,25 +202,31 @@ become_gate(int supervisor, int log, int keeper)
 	_exit(127);
 }
 
-static inline int
-world_up(void **state)
+static inline void
+world_start(void (*become)(int supervisor, int log, int keeper))
 {
 	int supervisor[2], keeper[2], log[2];
 
-	(void)state;
 	memset(&W, 0, sizeof(W));
 	W.lane = -1;
 	pair(supervisor);
 	pair(keeper);
 	assert_int_equal(pipe2(log, O_CLOEXEC | O_NONBLOCK), 0);
-	if ((W.pid = fork()) == 0)
-		become_gate(supervisor[1], log[1], keeper[1]);
-	close(supervisor[1]);
-	close(keeper[1]);
-	close(log[1]);
 	W.supervisor = supervisor[0];
 	W.keeper = keeper[0];
 	W.log = log[0];
+	if ((W.pid = fork()) == 0)
+		become(supervisor[1], log[1], keeper[1]);
+	close(supervisor[1]);
+	close(keeper[1]);
+	close(log[1]);
+}
+
+static inline int
+world_up(void **state)
+{
+	(void)state;
+	world_start(become_gate);
 	(void)WANT(W.supervisor, HELLO);
 	return 0;
 }

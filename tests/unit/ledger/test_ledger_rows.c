@@ -101,32 +101,55 @@ keys_ledger_erases_before_it_confirms(void **state)
 }
 
 /*
- * The store's log has room for the commit, the store itself has not: it is
- * confirmed when the old bytes could be erased, and not before.
+ * Come to where the store's log has room for one more commit, and the store
+ * itself has not, and send that commit: number 777, of row 2.
  */
 static void
-keys_ledger_holds_a_commit_until_it_has_erased(void **state)
+commit_beyond_the_disk(struct ledger *l)
 {
 	static char text[8000];
 	uint64_t next, generation = 0;
 	off_t before = -1, now = 0;
-	struct ledger l;
-	union record m;
 
-	(void)state;
 	small_disk();
 	memset(text, 't', sizeof(text) - 1);
-	(void)start(&l, &next);
+	(void)start(l, &next);
 	while (now != before) {
 		before = now;
 		generation++;
 		assert_int_equal(
-		    commit(&l, 1, generation, generation - 1, text, 0), 0);
+		    commit(l, 1, generation, generation - 1, text, 0), 0);
 		now = file_size("store.db-wal");
 	}
 	fill_disk();
-	commit_send(&l, 777, 2, 1, 0, text, 1);
-	assert_int_equal(fetch(&l, 2, &m), 0);
+	commit_send(l, 777, 2, 1, 0, text, 1);
+}
+
+static void
+leave_small_disk(void)
+{
+	assert_int_equal(chdir(".."), 0);
+	assert_int_equal(umount("disk"), 0);
+}
+
+/*
+ * It is confirmed when the old bytes could be erased, and not before; nor is
+ * what it wrote seen before, by however many.
+ */
+static void
+keys_ledger_holds_a_commit_until_it_has_erased(void **state)
+{
+	enum { FETCHES = 1000 };
+	uint8_t id[ROW_ID_LEN];
+	struct ledger l;
+	union record m;
+
+	(void)state;
+	commit_beyond_the_disk(&l);
+	memset(id, 2, sizeof(id));
+	for (uint64_t i = 0; i < FETCHES; i++)
+		say(l.keeper, FETCH, .fetch = i,
+		    .id = slice_of(id, sizeof(id)));
 	(void)usleep(100000);
 	assert_int_equal(recv(l.keeper, body, 1, MSG_DONTWAIT | MSG_PEEK), -1);
 	assert_int_not_equal(file_size("store.db-wal"), 0);
@@ -134,9 +157,37 @@ keys_ledger_holds_a_commit_until_it_has_erased(void **state)
 	expect(l.keeper, REC_COMMITTED, &m);
 	assert_true(m.COMMITTED.commit == 777 && m.COMMITTED.error == 0);
 	assert_int_equal(file_size("store.db-wal"), 0);
+	for (uint64_t i = 0; i < FETCHES; i++) {
+		expect(l.keeper, REC_FETCHED, &m);
+		assert_true(m.FETCHED.fetch == i && m.FETCHED.error == 0);
+		assert_true(m.FETCHED.generation == 1);
+	}
 	stop(&l);
-	assert_int_equal(chdir(".."), 0);
-	assert_int_equal(umount("disk"), 0);
+	leave_small_disk();
+}
+
+/*
+ * A ledger that cannot erase what a killed one left does not start, so that
+ * nobody takes for gone what is not.
+ */
+static void
+keys_ledger_does_not_start_until_it_has_erased(void **state)
+{
+	struct ledger l;
+	uint64_t next;
+
+	(void)state;
+	commit_beyond_the_disk(&l);
+	(void)usleep(200000); /* for it to be in the log */
+	kill_hard(&l);
+	start_with(&l, "interval");
+	assert_int_equal(wait_exit(&l), 3);
+	assert_int_not_equal(file_size("store.db-wal"), 0);
+	assert_int_equal(unlink("ballast"), 0);
+	assert_true(start(&l, &next) == 2);
+	assert_int_equal(file_size("store.db-wal"), 0);
+	stop(&l);
+	leave_small_disk();
 }
 
 static void
@@ -177,6 +228,7 @@ main(void)
 	    folder_test(keys_ledger_loads_more_than_a_queue_holds),
 	    folder_test(keys_ledger_erases_before_it_confirms),
 	    folder_test(keys_ledger_holds_a_commit_until_it_has_erased),
+	    folder_test(keys_ledger_does_not_start_until_it_has_erased),
 	    folder_test(rooms_ledger_reports_a_keeper_that_breaks_the_rules),
 	};
 
