@@ -26,9 +26,9 @@
 #ifndef PROTOCOL_ACT_H
 #define PROTOCOL_ACT_H
 
-#define ACT_MAX	      61000 /* bytes of an act, before it is sealed */
+#define ACT_MAX       61000 /* bytes of an act, before it is sealed */
 #define ACT_NONCE_LEN 24
-#define ACT_SET	      "set."
+#define ACT_SET       "set."
 #define ACT_FIELD     "field."
 
 #endif /* PROTOCOL_ACT_H */

@@ -32,7 +32,7 @@ change_next(struct slice *list, struct change *ret)
 	ret->generation = get_le(p + 20, 8);
 	ret->expected = get_le(p + 28, 8);
 	ret->body = slice_of(p + CHANGE_OVERHEAD, n);
-	*list = slice_of(
-	    p + CHANGE_OVERHEAD + n, list->n - CHANGE_OVERHEAD - n);
+	*list =
+	    slice_of(p + CHANGE_OVERHEAD + n, list->n - CHANGE_OVERHEAD - n);
 	return 0;
 }

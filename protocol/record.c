@@ -158,8 +158,8 @@ is_text(const uint8_t *p, size_t n)
  * Read one field at *p into *w; both advance.
  */
 static int
-decode_field(const struct field *f, const uint8_t **p, const uint8_t *end,
-    uint64_t **w)
+decode_field(
+    const struct field *f, const uint8_t **p, const uint8_t *end, uint64_t **w)
 {
 	size_t left = (size_t)(end - *p), n = f->max;
 
@@ -213,8 +213,8 @@ record_decode(
 const char *
 room_name(enum room room)
 {
-	static const char *const names[] = {"supervisor", "gate", "keeper",
-	    "ledger", "courier", "dialer"};
+	static const char *const names[] = {
+	    "supervisor", "gate", "keeper", "ledger", "courier", "dialer"};
 
 	return room < ROOM_COUNT ? names[room] : "unknown room";
 }

@@ -5,7 +5,7 @@
 #include "client/vaultctl/ctl.h"
 #include "client/vaultctl/date.h"
 
-#define FILTERS_MAX  16
+#define FILTERS_MAX 16
 
 /* clang-format off */
 /* What a record has of these is printed in this order. */
@@ -142,8 +142,8 @@ cmd_audit_show(struct ctl *ctl)
 	if ((status = collect(ctl, &filters)) != STATUS_DONE ||
 	    (status = ctl_connect(ctl)) != STATUS_DONE)
 		goto out;
-	if (vault_audit(ctl->vault, filters.pairs, filters.n, &sink,
-	        &ctl->error) != 0)
+	if (vault_audit(
+	        ctl->vault, filters.pairs, filters.n, &sink, &ctl->error) != 0)
 		status = ctl_refused(ctl);
 out:
 	rows_free(&rows);

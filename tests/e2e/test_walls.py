@@ -26,7 +26,7 @@ SYS_KCMP = 312
 SYS_PIDFD_OPEN, SYS_PIDFD_GETFD = 434, 438
 
 
-def status_of(pid):
+def proc_status(pid):
     """/proc/PID/status as {name: text}."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
@@ -46,7 +46,7 @@ def rooms_walls_of_a_running_vault():
             "gate", "keeper", "ledger", "courier", "dialer"}
         uids = {}
         for room, pid in rooms:
-            has = status_of(pid)
+            has = proc_status(pid)
             assert has["Seccomp"] == "2", room
             assert has["NoNewPrivs"] == "1", room
             for caps in "CapInh", "CapPrm", "CapEff", "CapAmb":
@@ -62,7 +62,7 @@ def rooms_walls_of_a_running_vault():
         if os.getuid() == 0:
             assert len({u[0] for u in uids.values()}) == len(uids), uids
         # The supervisor keeps CAP_KILL at most.
-        has = status_of(w.vault.process.pid)
+        has = proc_status(w.vault.process.pid)
         assert has["Seccomp"] == "2" and has["NoNewPrivs"] == "1"
         assert int(has["CapEff"], 16) & ~(1 << 5) == 0, has["CapEff"]
         assert int(has["CapBnd"], 16) & ~(1 << 5) == 0, has["CapBnd"]
@@ -273,7 +273,7 @@ def rooms_withstand_their_own_user():
     with World() as w:
         w.get("/echo")
         for room, pid in every_room(w.vault):
-            own = int(status_of(pid)["Uid"].split()[0])
+            own = int(proc_status(pid)["Uid"].split()[0])
             for uid in own, WORKER:
                 done = succeed_as(uid, pid)
                 assert done == [], (room, uid, done)
@@ -319,5 +319,5 @@ def rooms_main_job_on_an_old_kernel():
             assert absent <= set(row["absent"]), row
         assert "ABSENT" in w.vault.ctl("status").out
         for _, pid in every_room(w.vault):
-            assert status_of(pid)["Seccomp"] == "2"
+            assert proc_status(pid)["Seccomp"] == "2"
         assert w.vault.stop() == 0

@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BATCH	   64
+#define BATCH         64
 #define WAIT_FOR_EVER -1
 
 struct loop {

@@ -53,9 +53,10 @@ map_locked(size_t size, int fd)
 	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (all == MAP_FAILED)
 		return NULL;
-	p = mmap(all + page, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED,
-	    fd, 0);
-	/* memfd_secret(2) pages are locked by their nature, and refuse mlock. */
+	p = mmap(
+	    all + page, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0);
+	/* memfd_secret(2) pages are locked by their nature, and refuse mlock.
+	 */
 	if (p == MAP_FAILED || (fd < 0 && mlock(p, size) != 0)) {
 		(void)munmap(all, size + 2 * page);
 		return NULL;

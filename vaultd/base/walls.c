@@ -25,8 +25,8 @@ const struct wall_info walls_info[WALL_COUNT] = {
 
 const struct act_info acts_info[ACT_COUNT] = {
 #define ACT(name, call, a, b, c, d, words)                                     \
-	[name] = {words, SYS_##call,                                           \
-	    {(long)(a), (long)(b), (long)(c), (long)(d)}},
+	[name] = {                                                             \
+	    words, SYS_##call, {(long)(a), (long)(b), (long)(c), (long)(d)}},
 #include "vaultd/base/acts.def"
 #undef ACT
 };
@@ -127,9 +127,9 @@ struct ruleset_attr {
 	uint64_t scoped;
 };
 #define NET_BIND_CONNECT_TCP 3
-#define NET_BIND_TCP	     1
-#define SCOPE_ABSTRACT	     1
-#define SCOPE_SIGNAL	     2
+#define NET_BIND_TCP         1
+#define SCOPE_ABSTRACT       1
+#define SCOPE_SIGNAL         2
 
 static void
 ruleset_for(int abi, const struct walls *w, struct ruleset_attr *attr)
@@ -230,7 +230,7 @@ add_rules(scmp_filter_ctx ctx, const struct wall_rule *rules, size_t n)
 		    : SCMP_ACT_ERRNO((uint16_t)wr->error);
 
 		if (seccomp_rule_add_array(
-			ctx, action, wr->sys, wr->narg, wr->arg) != 0)
+		        ctx, action, wr->sys, wr->narg, wr->arg) != 0)
 			return VERR_INTERNAL;
 	}
 	return 0;
@@ -245,8 +245,8 @@ filter_load(const struct walls *w)
 	if ((ctx = seccomp_init(SCMP_ACT_TRAP)) == NULL)
 		return VERR_NOMEM;
 	if (seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1) != 0 ||
-	    seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH,
-		SCMP_ACT_KILL_PROCESS) != 0)
+	    seccomp_attr_set(
+	        ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) != 0)
 		goto out;
 	if (add_rules(ctx, walls_common, walls_common_len) != 0 ||
 	    add_rules(ctx, w->rules, w->nrules) != 0)
@@ -279,7 +279,8 @@ prove(const struct walls *w, struct walls_report *rep)
 		if (refused == before + 1) {
 			rep->proofs++;
 		} else {
-			log_say(LOG_NOT_PROVED, (uint64_t)i, (uint64_t)errno, 0);
+			log_say(
+			    LOG_NOT_PROVED, (uint64_t)i, (uint64_t)errno, 0);
 			r = VERR_INTERNAL;
 		}
 	}

@@ -45,5 +45,5 @@ const struct walls courier_walls = {
     .nrules = sizeof(rules) / sizeof(rules[0]),
     .may = MAY(ACT_RECEIVE) | MAY(ACT_SEND_TO) | MAY(ACT_CONNECT) |
         MAY(ACT_SOCKETPAIR),
-    .limits = {.nofile = 4096, .fsize = 0, .as = UINT64_C(1) << 30},
+    .limits = {.nofile = 8192, .fsize = 0, .as = UINT64_C(1) << 30},
 };

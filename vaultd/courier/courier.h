@@ -8,7 +8,7 @@
 #include "vaultd/base/start.h"
 #include "vaultd/courier/pool.h"
 
-#define ORDERS_MAX 1024
+#define ORDERS_MAX 4096  /* four times what one gate may have under way */
 #define OPENED_MAX 256   /* streams of one lane whose order has not come */
 #define MEET_MS    10000 /* for an order and its stream to find each other */
 

@@ -86,14 +86,16 @@ on_open(void *arg, const union record *m, int *fd)
 }
 
 /* Const tables, one per channel: what may be said there, and who does it. */
-static const struct handler from_supervisor[] = {{REC_PEER, on_peer}, {0, NULL}};
+static const struct handler from_supervisor[] = {
+    {REC_PEER, on_peer}, {0, NULL}};
 static const struct handler from_keeper[] = {
     {REC_ORDER, on_order},
     {REC_ORDER_CANCEL, on_cancel},
     {REC_POOL_DROP, on_pool_drop},
     {0, NULL},
 };
-static const struct handler from_dialer[] = {{REC_DIALED, on_dialled}, {0, NULL}};
+static const struct handler from_dialer[] = {
+    {REC_DIALED, on_dialled}, {0, NULL}};
 static const struct handler from_gate[] = {{REC_OPEN, on_open}, {0, NULL}};
 
 static void

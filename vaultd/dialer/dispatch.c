@@ -75,7 +75,8 @@ on_dial(void *arg, const union record *m, int *fd)
 }
 
 /* Const tables, one per channel: what may be said there, and who does it. */
-static const struct handler from_supervisor[] = {{REC_PEER, on_peer}, {0, NULL}};
+static const struct handler from_supervisor[] = {
+    {REC_PEER, on_peer}, {0, NULL}};
 static const struct handler from_keeper[] = {
     {REC_TICKET, on_ticket},
     {REC_TICKET_END, on_ticket_end},

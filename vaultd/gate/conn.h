@@ -96,8 +96,8 @@ struct conn {
 	uint64_t wrote; /* when it last took something, or had to begin to */
 	uint64_t shut_at, glut_at;
 	int asked; /* it has had an answer, or waits for one */
-	int eof;  /* the client will say no more */
-	int full; /* out is above CONN_OUT_FULL, and not yet well below */
+	int eof;   /* the client will say no more */
+	int full;  /* out is above CONN_OUT_FULL, and not yet well below */
 	int glut;
 	int shut; /* our side is shut down */
 };

@@ -244,7 +244,7 @@ take_head(struct conn *c)
 	if (r == VERR_AGAIN) {
 		if (c->eof ||
 		    (c->gate->draining && buf_used(&c->in) == 0 &&
-			(c->asked || !c->gate->ending)))
+		        (c->asked || !c->gate->ending)))
 			conn_finish(c);
 		return 0;
 	}

@@ -170,11 +170,13 @@ judge(struct act *a, const struct order_result *res)
 	}
 	if (a->next.account[0] != '\0' && a->new_secret &&
 	    strcmp(a->next.account, res->account) != 0) {
-		(void)act_refuse(a, REFUSED_OTHER_ACCOUNT, "%s; --new-account "
-		    "would accept it", res->account[0] != '\0'
-			? "the credential belongs to another upstream account"
-			: "the credential is alive, but the health check does "
-			  "not tell whose it is");
+		(void)act_refuse(a, REFUSED_OTHER_ACCOUNT,
+		    "%s; --new-account "
+		    "would accept it",
+		    res->account[0] != '\0'
+		        ? "the credential belongs to another upstream account"
+		        : "the credential is alive, but the health check does "
+		          "not tell whose it is");
 		return;
 	}
 	a->next.verified = keeper_time();
@@ -226,9 +228,8 @@ on_probe_done(void *arg, const struct order_result *res)
 static void
 start_probe(struct act *a)
 {
-	a->order = (struct order){.ready = on_probe_courier,
-	    .done = on_probe_done,
-	    .arg = a};
+	a->order = (struct order){
+	    .ready = on_probe_courier, .done = on_probe_done, .arg = a};
 	order_begin(a->k, &a->order, a->link.id.customer);
 }
 
@@ -305,7 +306,7 @@ put_profile(struct act *a)
 	a->next.changed = keeper_time();
 	if ((r = profile_encode(&a->next, plain, SECRET_MAX, &len)) != 0 ||
 	    (r = keys_seal_row(
-		 a->k->keys, &at, slice_of(plain, len), body, &len)) != 0)
+	         a->k->keys, &at, slice_of(plain, len), body, &len)) != 0)
 		goto out;
 	c->body = slice_of(body, len);
 out:
@@ -359,7 +360,7 @@ put_credential(struct act *a)
 	at = place_of(c);
 	profile_link(&a->next, &a->link.to, bound);
 	if ((r = keys_seal_secret(a->k->keys, &customer, &at, bound,
-		 slice_of(a->secret, a->secret_len), body, &len)) != 0)
+	         slice_of(a->secret, a->secret_len), body, &len)) != 0)
 		return r;
 	c->body = slice_of(body, len);
 	return 0;
@@ -369,8 +370,7 @@ static int
 put_removal(struct act *a, enum row_kind kind)
 {
 	uint8_t *body;
-	struct change *c =
-	    add_change(a, kind, slice_str(a->link.name), &body);
+	struct change *c = add_change(a, kind, slice_str(a->link.name), &body);
 
 	if (c == NULL)
 		return VERR_NOMEM;
@@ -403,8 +403,8 @@ start_commit(struct act *a, bool with_secret)
 static bool
 probe_wanted(const struct act *a)
 {
-	bool verify = a->kind->steps[0] == STEP_PROBE &&
-	    a->kind->steps[1] == STEP_PROVED;
+	bool verify =
+	    a->kind->steps[0] == STEP_PROBE && a->kind->steps[1] == STEP_PROVED;
 
 	return a->link.to.health.method != NULL &&
 	    (verify || (a->new_secret && !a->no_verify));
@@ -573,8 +573,8 @@ read_act(struct act *a, struct session *s, struct slice *ret_profile)
 		return act_refuse(
 		    a, REFUSED_BAD_REQUEST, "there is no such act");
 	if (pairs_find(a->pairs, "profile", ret_profile) != 0 ||
-	    profile_parse((const char *)ret_profile->p, ret_profile->n,
-		&a->link.id) != 0)
+	    profile_parse(
+	        (const char *)ret_profile->p, ret_profile->n, &a->link.id) != 0)
 		return act_refuse(a, REFUSED_BAD_REQUEST,
 		    "a profile is named CUSTOMER/NAME, of [a-z0-9-]");
 	memcpy(a->link.name, ret_profile->p, ret_profile->n);
@@ -666,8 +666,9 @@ act_begin(struct gate *g, struct session *s, const struct rec_ACT *m)
 	a->plain = secret_alloc(a->plain_len + 1);
 	if (a->sealed != NULL)
 		memcpy(a->sealed, m->sealed.p, m->sealed.n);
-	if (nacts > ACTS_MAX || acts_of(g) > ACTS_OF_GATE || a->plain_len == 0 || a->sealed == NULL ||
-	    a->plain == NULL || work_queue(&a->work) != 0) {
+	if (nacts > ACTS_MAX || acts_of(g) > ACTS_OF_GATE ||
+	    a->plain_len == 0 || a->sealed == NULL || a->plain == NULL ||
+	    work_queue(&a->work) != 0) {
 		job_refuse(&a->job, REFUSED_BUDGET, 1, 0,
 		    "too many changes are under way");
 		act_free(a);

@@ -50,7 +50,7 @@ struct act {
 	struct profile next; /* the profile as it will be; borrows */
 	bool new_secret;     /* "secret" replaces the credential */
 	bool no_verify, new_account;
-	bool has_turn; /* no other act may change the profile meanwhile */
+	bool has_turn;   /* no other act may change the profile meanwhile */
 	uint8_t *secret; /* pairs, in the arena */
 	size_t secret_len;
 	struct catalog_setting settings[CATALOG_INPUTS_MAX];

@@ -149,8 +149,7 @@ answer_system(const struct catalog_entry *e, struct json *j)
 }
 
 void
-answer_session(
-    const struct keeper *k, const struct session *s, struct json *j)
+answer_session(const struct keeper *k, const struct session *s, struct json *j)
 {
 	const struct names *names = k->rules.names;
 
@@ -214,7 +213,7 @@ evaluate_as(struct keeper *k, const char *user,
 	struct policy_view *view;
 
 	if (names_principal(k->rules.names, user, &who.uid, &who.gid, groups,
-		SESSION_GROUPS, &who.ngroups) != 0)
+	        SESSION_GROUPS, &who.ngroups) != 0)
 		return REFUSED_NOT_FOUND;
 	if (policy_view_new(k->rules.policy, &who, &view) != 0)
 		return REFUSED_BUDGET;
@@ -224,8 +223,8 @@ evaluate_as(struct keeper *k, const char *user,
 }
 
 static void
-put_verdict(struct json *j, const struct explain *ex,
-    const struct policy_verdict *v)
+put_verdict(
+    struct json *j, const struct explain *ex, const struct policy_verdict *v)
 {
 	static const char *const grounds[] = {"default", "permit", "deny"};
 	char rule[40];
@@ -267,11 +266,11 @@ answer_policy(struct keeper *k, struct session *s, const struct explain *ex,
 	why = "the method is none that is passed on";
 	if (ex->method.n > 0 &&
 	    (facts.method = path_method(
-		 (const char *)ex->method.p, ex->method.n)) == NULL)
+	         (const char *)ex->method.p, ex->method.n)) == NULL)
 		goto bad;
 	if (ex->path.n > 0) {
 		if (path_normalise((const char *)ex->path.p, ex->path.n, target,
-			&len, &facts.path_len, &why) != 0)
+		        &len, &facts.path_len, &why) != 0)
 			goto bad;
 		facts.path = target;
 	}

@@ -9,7 +9,7 @@
 #include "vaultd/keeper/profile.h"
 #include "vaultd/keeper/rows.h"
 
-#define ROW_CAP	  61440
+#define ROW_CAP   61440
 #define LIST_FLOW 32 /* profile rows on their way to one who lists them */
 
 /* A question under way: its record first, then the answer. */
@@ -78,7 +78,7 @@ static bool
 wanted(const struct question *q, const struct profile *p)
 {
 	struct slice customer = arg(q, "customer"), system = arg(q, "system"),
-		     status = arg(q, "status"), profile = arg(q, "profile");
+	             status = arg(q, "status"), profile = arg(q, "profile");
 
 	if (customer.n > 0 &&
 	    !slice_equal(customer, slice_of(p->name, strcspn(p->name, "/"))))
@@ -111,15 +111,15 @@ show(struct question *q, const struct profile *p)
  * Open a fetched profile's row.  True with *ret to be released.
  */
 static bool
-open_profile(const struct question *q, const struct fetch *f,
-    struct profile *ret)
+open_profile(
+    const struct question *q, const struct fetch *f, struct profile *ret)
 {
 	uint8_t *plain;
 	size_t len;
 
 	if (f->r != 0 ||
 	    keys_open_row(q->k->keys, &f->at, slice_of(f->body, f->len), &plain,
-		&len) != 0)
+	        &len) != 0)
 		return false;
 	if (profile_decode(plain, len, ret) == 0)
 		return true;
@@ -272,8 +272,8 @@ answer_audit(struct question *q)
 
 	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)
 		ok = ok &&
-		    put_filter(&w, filters[i].before,
-			arg(q, filters[i].filter), filters[i].after);
+		    put_filter(&w, filters[i].before, arg(q, filters[i].filter),
+		        filters[i].after);
 	ok = ok && put_filter(&w, "{\"seq\":", arg(q, "id"), ",");
 	ok = ok && to_number(arg(q, "since"), &since) &&
 	    to_number(arg(q, "until"), &until) &&
@@ -281,15 +281,14 @@ answer_audit(struct question *q)
 	if (!ok || w.overflow || ledger == NULL) {
 		fail(q, ledger == NULL ? REFUSED_AUDIT : REFUSED_BAD_REQUEST,
 		    ledger == NULL ? "the audit log cannot be read now"
-				   : "a filter of the audit log is malformed");
+		                   : "a filter of the audit log is malformed");
 		finish(q);
 		return;
 	}
 	gate_want_ledger(q->job.gate);
 	channel_say(ledger, QUERY, .query = q->note.seq,
-	    .gate = q->job.gate->number, .number = q->job.number,
-	    .from = since, .to = until,
-	    .tail = last > UINT32_MAX ? UINT32_MAX : last,
+	    .gate = q->job.gate->number, .number = q->job.number, .from = since,
+	    .to = until, .tail = last > UINT32_MAX ? UINT32_MAX : last,
 	    .match = slice_of(match, w.n));
 	job_stream(&q->job, q->note.seq, ROOM_LEDGER, 0);
 	question_free(q);
@@ -508,8 +507,9 @@ ask_begin(struct gate *g, struct session *s, const struct rec_ASK *m)
 	one = arg(q, "profile");
 	if (q->what == ASK_PROFILES && one.n > 0 && one.n < sizeof(profile))
 		memcpy(profile, one.p, one.n);
-	matter.verb = q->what == ASK_EXPLAIN ? VERB_AUDIT
-					     : (enum policy_verb)questions[q->what].verb;
+	matter.verb = q->what == ASK_EXPLAIN
+	    ? VERB_AUDIT
+	    : (enum policy_verb)questions[q->what].verb;
 	matter.profile = profile[0] != '\0' ? profile : NULL;
 	if (!permitted(q, &matter))
 		fail(q, matter.refusal, "the policy does not permit it");

@@ -7,7 +7,7 @@
 #include "vaultd/keeper/rows.h"
 
 #define RETRY_MS    1000
-#define FIELDS_ROOM 64    /* kept for the closing bracket and the escape */
+#define FIELDS_ROOM 64 /* kept for the closing bracket and the escape */
 
 struct pending {
 	struct pending *next;
@@ -25,7 +25,7 @@ struct audit {
 	struct tree synced; /* as it was when all of that was on the disk */
 	uint64_t open[AUDIT_OPEN_MAX]; /* decisions without an outcome */
 	size_t nopen;
-	uint64_t store; /* highest generation that an outcome names */
+	uint64_t store;         /* highest generation that an outcome names */
 	uint64_t expected_size; /* where an earlier life's log is held */
 	uint8_t expected_root[TREE_HASH_LEN];
 	struct pending *first, **last;
@@ -104,8 +104,8 @@ open_remove(struct audit *a, uint64_t seq)
 }
 
 void
-audit_begin(struct audit *a, enum audit_event event, uint64_t of,
-    struct json *j)
+audit_begin(
+    struct audit *a, enum audit_event event, uint64_t of, struct json *j)
 {
 	a->event = event;
 	a->of = of;
@@ -121,8 +121,8 @@ audit_begin(struct audit *a, enum audit_event event, uint64_t of,
 static void
 send(struct audit *a, const struct pending *p)
 {
-	rows_append(a->k->rows, a->epoch, p->seq, p->flags,
-	    slice_of(p->line, p->len));
+	rows_append(
+	    a->k->rows, a->epoch, p->seq, p->flags, slice_of(p->line, p->len));
 }
 
 static void
@@ -142,8 +142,7 @@ tell(struct audit_note *note, int r)
 }
 
 void
-audit_end(
-    struct audit *a, struct json *j, bool sync, struct audit_note *note)
+audit_end(struct audit *a, struct json *j, bool sync, struct audit_note *note)
 {
 	static const uint32_t flags[] = {0, APPEND_RESERVE, APPEND_RELEASE};
 	struct pending *p;
@@ -167,8 +166,11 @@ audit_end(
 		tell(note, VERR_NOMEM);
 		return;
 	}
-	*p = (struct pending){.note = note, .event = a->event, .of = a->of,
-	    .seq = a->next, .len = j->n,
+	*p = (struct pending){.note = note,
+	    .event = a->event,
+	    .of = a->of,
+	    .seq = a->next,
+	    .len = j->n,
 	    .flags = flags[a->event] | (sync ? APPEND_SYNC : 0)};
 	memcpy(p->line, j->p, j->n);
 	a->next++;
@@ -232,8 +234,8 @@ renumber(struct audit *a, struct pending *p)
 	const char *rest = memchr(p->line, ',', p->len);
 	size_t rest_len = p->len - (size_t)(rest - (const char *)p->line);
 	char head[40];
-	size_t head_len = (size_t)snprintf(head, sizeof(head), "{\"seq\":%llu",
-	    (unsigned long long)a->next);
+	size_t head_len = (size_t)snprintf(
+	    head, sizeof(head), "{\"seq\":%llu", (unsigned long long)a->next);
 	struct pending *q = malloc(sizeof(*q) + head_len + rest_len);
 
 	if (q != NULL) {

@@ -35,8 +35,8 @@ int audit_new(struct keeper *k, struct audit **ret);
  * Begin a record: "j" is set up to write its remaining fields into memory of
  * the log's, until audit_end().  "of" is the decision's seq for an outcome.
  */
-void audit_begin(struct audit *a, enum audit_event event, uint64_t of,
-    struct json *j);
+void audit_begin(
+    struct audit *a, enum audit_event event, uint64_t of, struct json *j);
 
 /*
  * End and send it.  With "sync" it is on the disk before note->done(0).
@@ -44,8 +44,8 @@ void audit_begin(struct audit *a, enum audit_event event, uint64_t of,
  * VERR_TOOBIG, VERR_BUSY, VERR_NOSPACE, VERR_IO.  "note" may be NULL for
  * outcomes; they are kept until the ledger has them.
  */
-void audit_end(struct audit *a, struct json *j, bool sync,
-    struct audit_note *note);
+void audit_end(
+    struct audit *a, struct json *j, bool sync, struct audit_note *note);
 
 /*
  * The next record's number, which is how many there are.

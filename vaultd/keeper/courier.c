@@ -8,13 +8,13 @@
 
 #include "protocol/bytes.h"
 
-#define COURIERS_MAX   64
-#define LANES_MAX      64      /* gates joined to one courier */
-#define IDLE_MS	       60000   /* without an order */
-#define DEAF_MS	       10000   /* from a cancellation to any order's end */
-#define START_MS       15000   /* a courier that has not come */
-#define ORDERS_MAX     10000   /* then a fresh courier takes over */
-#define RESPONSE_MS    120000  /* to the first byte of an answer */
+#define COURIERS_MAX 64
+#define LANES_MAX    64     /* gates joined to one courier */
+#define IDLE_MS      60000  /* without an order */
+#define DEAF_MS      10000  /* from a cancellation to any order's end */
+#define START_MS     15000  /* a courier that has not come */
+#define ORDERS_MAX   10000  /* then a fresh courier takes over */
+#define RESPONSE_MS  120000 /* to the first byte of an answer */
 
 struct courier {
 	struct couriers *all;
@@ -148,8 +148,7 @@ on_deaf(void *arg)
 {
 	struct courier *c = arg;
 
-	room_report(
-	    &c->all->k->life, ROOM_COURIER, c->number, VERR_TIMEOUT);
+	room_report(&c->all->k->life, ROOM_COURIER, c->number, VERR_TIMEOUT);
 	courier_close(c);
 }
 
@@ -185,8 +184,7 @@ make_room(struct couriers *cs)
 	struct courier *oldest = NULL;
 
 	for (struct courier *c = cs->first; c != NULL; c = c->next)
-		if (c->number != 0 && c->waiting == NULL &&
-		    c->issued == NULL &&
+		if (c->number != 0 && c->waiting == NULL && c->issued == NULL &&
 		    (oldest == NULL || c->timer.when < oldest->timer.when))
 			oldest = c;
 	if (oldest != NULL)
@@ -288,30 +286,29 @@ order_issue(struct keeper *k, struct order *o, const struct order_request *req)
 
 	o->id = ++cs->last_order;
 	o->origin = req->link->origin;
-	(void)snprintf(o->network, sizeof(o->network), "%s", 
-	    req->link->network_text);
+	(void)snprintf(
+	    o->network, sizeof(o->network), "%s", req->link->network_text);
 	if (o->gate != 0)
 		want_lane(cs, c, o->gate);
 	send_ticket(cs, o);
 	r = channel_send(c->ch, REC_ORDER,
-	    &(const union record){
-		.ORDER = {.order = o->id,
-		    .ticket = o->id,
-		    .gate = o->gate,
-		    .number = o->number,
-		    .probe = o->gate == 0,
-		    .pool = req->pool,
-		    .method = slice_str(req->method),
-		    .host = slice_str(o->origin.host),
-		    .port = o->origin.port,
-		    .target = req->target,
-		    .headers = req->headers,
-		    .body = req->body,
-		    .length = req->length,
-		    .ca = slice_str(req->link->ca),
-		    .pin = slice_str(req->link->pin),
-		    .timeout_ms = RESPONSE_MS,
-		    .account = slice_str(req->account)}},
+	    &(const union record){.ORDER = {.order = o->id,
+	                              .ticket = o->id,
+	                              .gate = o->gate,
+	                              .number = o->number,
+	                              .probe = o->gate == 0,
+	                              .pool = req->pool,
+	                              .method = slice_str(req->method),
+	                              .host = slice_str(o->origin.host),
+	                              .port = o->origin.port,
+	                              .target = req->target,
+	                              .headers = req->headers,
+	                              .body = req->body,
+	                              .length = req->length,
+	                              .ca = slice_str(req->link->ca),
+	                              .pin = slice_str(req->link->pin),
+	                              .timeout_ms = RESPONSE_MS,
+	                              .account = slice_str(req->account)}},
 	    -1);
 	if (++c->served >= ORDERS_MAX)
 		c->retired = true;
@@ -350,8 +347,8 @@ order_pool(const struct keeper *k, const struct profile *p)
 	uint8_t le[8], out[16];
 
 	put_le(le, p->version, sizeof(le));
-	(void)crypto_generichash_init(&st, keys_vault_id(k->keys),
-	    VAULT_ID_LEN, sizeof(out));
+	(void)crypto_generichash_init(
+	    &st, keys_vault_id(k->keys), VAULT_ID_LEN, sizeof(out));
 	(void)crypto_generichash_update(
 	    &st, (const uint8_t *)p->name, strlen(p->name));
 	(void)crypto_generichash_update(&st, le, sizeof(le));
@@ -425,7 +422,7 @@ couriers_attach(struct keeper *k, uint32_t number, uint64_t want, int fd)
 		return 0;
 	}
 	if ((r = channel_new(k->life.loop, fd, ROOM_KEEPER, ROOM_COURIER, 0,
-		 &ops, c, &c->ch)) != 0)
+	         &ops, c, &c->ch)) != 0)
 		return r;
 	c->number = number;
 	if (c->waiting != NULL)
@@ -458,7 +455,7 @@ couriers_attach_dialer(struct keeper *k, int fd)
 	channel_free(cs->dialer);
 	cs->dialer = NULL;
 	if ((r = channel_new(k->life.loop, fd, ROOM_KEEPER, ROOM_DIALER, 0,
-		 &ops, cs, &cs->dialer)) != 0)
+	         &ops, cs, &cs->dialer)) != 0)
 		return r;
 	/* What the dialer before it held is still to be dialled. */
 	for (struct courier *c = cs->first; c != NULL; c = c->next)

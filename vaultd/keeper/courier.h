@@ -17,7 +17,7 @@ struct order_result {
 	enum refusal refusal; /* REFUSED_NONE: the upstream answered */
 	int error;            /* a VERR_*, where it did not */
 	uint32_t status;
-	uint64_t sent, received; /* bytes of the bodies */
+	uint64_t sent, received;           /* bytes of the bodies */
 	char account[CATALOG_ACCOUNT_MAX]; /* a probe's, or "" */
 };
 
@@ -53,7 +53,7 @@ void order_begin(struct keeper *k, struct order *o, const char *customer);
 /* What is sent; the slices are borrowed for the call. */
 struct order_request {
 	const struct catalog_link *link;
-	uint64_t pool;       /* connections are reused inside it alone */
+	uint64_t pool; /* connections are reused inside it alone */
 	const char *method;
 	struct slice target, headers;
 	uint32_t body; /* enum body_kind */
@@ -79,8 +79,7 @@ void order_cancel(struct keeper *k, struct order *o);
 uint64_t order_pool(const struct keeper *k, const struct profile *p);
 
 /* Connections made with this credential version are closed. */
-void couriers_drop_pool(
-    struct keeper *k, const char *customer, uint64_t pool);
+void couriers_drop_pool(struct keeper *k, const char *customer, uint64_t pool);
 
 /* From the supervisor: a courier, or a new dialer, is there. */
 MUST_CHECK

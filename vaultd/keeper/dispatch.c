@@ -106,8 +106,8 @@ on_room_state(void *arg, const union record *m, int *fd)
 	size_t i = 0;
 
 	(void)fd;
-	while (i < k->nstates && (k->states[i].room != s->room ||
-				     k->states[i].number != s->number))
+	while (i < k->nstates &&
+	    (k->states[i].room != s->room || k->states[i].number != s->number))
 		i++;
 	if (i == STATES_MAX)
 		return 0;

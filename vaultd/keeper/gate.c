@@ -9,8 +9,8 @@
 #include "vaultd/keeper/request.h"
 #include "vaultd/keeper/rows.h"
 
-#define GATES_MAX 128
-#define JOBS_MAX  1024 /* under way for one gate */
+#define GATES_MAX   128
+#define JOBS_MAX    1024         /* under way for one gate */
 #define BACKLOG_MAX (256 * 1024) /* bytes of answers that it has not read */
 
 static struct gate *gates[GATES_MAX];
@@ -91,8 +91,7 @@ job_stream(struct job *job, uint64_t audit, enum room room, uint32_t peer)
 bool
 job_backlog(const struct job *job)
 {
-	return job->gate != NULL &&
-	    channel_queued(job->gate->ch) > BACKLOG_MAX;
+	return job->gate != NULL && channel_queued(job->gate->ch) > BACKLOG_MAX;
 }
 
 void
@@ -135,7 +134,7 @@ find_session(
 		channel_say(g->ch, REFUSE, .number = number,
 		    .refusal = REFUSED_SPEAKER,
 		    .sentence = slice_str("the process that made this "
-					  "connection has ended"));
+		                          "connection has ended"));
 	return r;
 }
 
@@ -265,7 +264,7 @@ gate_attach(struct keeper *k, uint32_t number, int fd)
 	g->k = k;
 	g->number = number;
 	if ((r = channel_new(k->life.loop, fd, ROOM_KEEPER, ROOM_GATE, 0, &ops,
-		 g, &g->ch)) != 0) {
+	         g, &g->ch)) != 0) {
 		free(g);
 		return r;
 	}

@@ -52,8 +52,7 @@ void job_refuse(struct job *job, enum refusal refusal, uint32_t retry_after,
     uint64_t audit, const char *sentence);
 void job_done(struct job *job, uint64_t audit, const char *sentence);
 void job_row(struct job *job, const struct json *row);
-void job_stream(
-    struct job *job, uint64_t audit, enum room room, uint32_t peer);
+void job_stream(struct job *job, uint64_t audit, enum room room, uint32_t peer);
 
 /*
  * True if so much waits to be read by the gate that a long answer should wait

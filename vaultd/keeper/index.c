@@ -6,8 +6,8 @@
 
 #include "protocol/bytes.h"
 
-#define BUCKETS	  4096
-#define KINDS	  16
+#define BUCKETS   4096
+#define KINDS     16
 #define CURSOR_LO 20 /* bits of a cursor for the place in its bucket */
 
 struct bucket {
@@ -85,8 +85,7 @@ refresh(struct index *ix, size_t node)
 	}
 	refresh(ix, 2 * node);
 	refresh(ix, 2 * node + 1);
-	hash_pair(
-	    ix->tree[node], ix->tree[2 * node], ix->tree[2 * node + 1]);
+	hash_pair(ix->tree[node], ix->tree[2 * node], ix->tree[2 * node + 1]);
 }
 
 int
@@ -196,8 +195,8 @@ index_set(struct index *ix, const struct change *c)
 		memcpy(e->id, c->id, ROW_ID_LEN);
 		e->kind = c->kind;
 		e->generation = c->generation;
-		(void)crypto_generichash(e->hash, INDEX_HASH_LEN, c->body.p,
-		    c->body.n, NULL, 0);
+		(void)crypto_generichash(
+		    e->hash, INDEX_HASH_LEN, c->body.p, c->body.n, NULL, 0);
 		ix->counts[e->kind % KINDS]++;
 	}
 	touch(ix, bucket);
@@ -235,8 +234,7 @@ index_is_current(const struct index *ix, const uint8_t id[static ROW_ID_LEN],
 
 	if (e == NULL || e->kind != kind || e->generation != generation)
 		return false;
-	(void)crypto_generichash(
-	    hash, sizeof(hash), body.p, body.n, NULL, 0);
+	(void)crypto_generichash(hash, sizeof(hash), body.p, body.n, NULL, 0);
 	return memcmp(hash, e->hash, sizeof(hash)) == 0;
 }
 

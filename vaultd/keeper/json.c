@@ -115,9 +115,10 @@ time_format(uint64_t unix_ms, char out[static JSON_TIME_LEN + 1])
 	char text[80];
 
 	(void)gmtime_r(&s, &tm);
-	(void)snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ",
-	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-	    tm.tm_sec, (unsigned)(unix_ms % 1000));
+	(void)snprintf(text, sizeof(text),
+	    "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ", tm.tm_year + 1900,
+	    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+	    (unsigned)(unix_ms % 1000));
 	memcpy(out, text, JSON_TIME_LEN);
 	out[JSON_TIME_LEN] = '\0';
 }

@@ -52,8 +52,8 @@ struct keeper {
 	uint8_t public_key[KEY_LEN]; /* keeper.pub */
 	uint8_t *secret_key;         /* its other half, in the arena */
 	uint8_t *key_file;           /* until the hierarchy is open */
-	bool loaded;                 /* the store is open and the log replayed */
-	bool ruled;                  /* the texts were accepted once */
+	bool loaded; /* the store is open and the log replayed */
+	bool ruled;  /* the texts were accepted once */
 	bool ready;
 	bool draining;
 	uint64_t since;

@@ -7,14 +7,14 @@
 #include "protocol/bytes.h"
 #include "vaultd/base/secret.h"
 
-#define FORMAT	  1
+#define FORMAT    1
 #define SLOT_FILE 1 /* opened by a key file */
-#define EPOCH	  1 /* of the root's subkeys and of customers' keys */
+#define EPOCH     1 /* of the root's subkeys and of customers' keys */
 #define NONCE_LEN crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
-#define TAG_LEN	  crypto_aead_xchacha20poly1305_ietf_ABYTES
+#define TAG_LEN   crypto_aead_xchacha20poly1305_ietf_ABYTES
 #define HEAD_LEN  (1 + 4) /* format, epoch of the sealing key */
 #define WRAP_LEN  (NONCE_LEN + KEY_LEN + TAG_LEN)
-#define AAD_LEN	  (8 + VAULT_ID_LEN + ROW_ID_LEN + 4 + 8 + 4 + LINK_LEN + 4)
+#define AAD_LEN   (8 + VAULT_ID_LEN + ROW_ID_LEN + 4 + 8 + 4 + LINK_LEN + 4)
 
 _Static_assert(KEY_LEN == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "keys");
 _Static_assert(KEY_LEN == crypto_kdf_KEYBYTES, "subkeys");
@@ -201,8 +201,8 @@ seal(const uint8_t *key, const uint8_t *aad, struct slice plain, size_t padded,
 		memcpy(pad, plain.p, plain.n);
 	(void)sodium_pad(&len, pad, plain.n, padded, padded);
 	randombytes_buf(out, NONCE_LEN);
-	(void)crypto_aead_xchacha20poly1305_ietf_encrypt(out + NONCE_LEN, NULL,
-	    pad, padded, aad, AAD_LEN, NULL, out, key);
+	(void)crypto_aead_xchacha20poly1305_ietf_encrypt(
+	    out + NONCE_LEN, NULL, pad, padded, aad, AAD_LEN, NULL, out, key);
 }
 
 static void
@@ -232,8 +232,7 @@ open_padded(const uint8_t *key, const uint8_t *aad, const uint8_t *box,
     size_t padded, uint8_t *plain, size_t *ret_len)
 {
 	if (crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL,
-	        box + NONCE_LEN, padded + TAG_LEN, aad, AAD_LEN, box,
-	        key) != 0)
+	        box + NONCE_LEN, padded + TAG_LEN, aad, AAD_LEN, box, key) != 0)
 		return VERR_AUTH;
 	if (sodium_unpad(ret_len, plain, padded, padded) != 0)
 		return VERR_FORMAT;
@@ -272,8 +271,7 @@ keys_open_row(const struct keys *k, const struct row_place *at,
 	if ((plain = malloc(padded)) == NULL)
 		return VERR_NOMEM;
 	make_aad(k, at, no_link, padded, aad);
-	r = open_padded(
-	    k->meta, aad, sealed.p + HEAD_LEN, padded, plain, &len);
+	r = open_padded(k->meta, aad, sealed.p + HEAD_LEN, padded, plain, &len);
 	if (r != 0) {
 		free(plain);
 		return r;
@@ -298,8 +296,7 @@ static int
 unwrap(const uint8_t *by, const uint8_t *aad, const uint8_t *box, uint8_t *key)
 {
 	if (crypto_aead_xchacha20poly1305_ietf_decrypt(key, NULL, NULL,
-	        box + NONCE_LEN, KEY_LEN + TAG_LEN, aad, AAD_LEN, box,
-	        by) != 0)
+	        box + NONCE_LEN, KEY_LEN + TAG_LEN, aad, AAD_LEN, box, by) != 0)
 		return VERR_AUTH;
 	return 0;
 }
@@ -365,8 +362,7 @@ keys_seal_secret(const struct keys *k, const struct customer_row *customer,
 	make_aad(k, at, link, padded, aad);
 	put_head(out);
 	wrap(w->customer, aad, w->data, out + HEAD_LEN);
-	seal(w->data, aad, secret, padded, w->plain,
-	    out + HEAD_LEN + WRAP_LEN);
+	seal(w->data, aad, secret, padded, w->plain, out + HEAD_LEN + WRAP_LEN);
 	*ret_len = HEAD_LEN + WRAP_LEN + NONCE_LEN + padded + TAG_LEN;
 out:
 	secret_free(w);
@@ -395,8 +391,8 @@ keys_open_secret(const struct keys *k, const struct customer_row *customer,
 	if ((r = open_customer(k, customer, w->customer)) != 0 ||
 	    (r = unwrap(w->customer, aad, sealed.p + HEAD_LEN, w->data)) != 0)
 		goto out;
-	r = open_padded(w->data, aad, sealed.p + HEAD_LEN + WRAP_LEN, padded,
-	    plain, &len);
+	r = open_padded(
+	    w->data, aad, sealed.p + HEAD_LEN + WRAP_LEN, padded, plain, &len);
 	if (r != 0)
 		goto out;
 	*ret_secret = plain;

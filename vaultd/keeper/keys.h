@@ -22,7 +22,7 @@
 
 #include "protocol/change.h"
 
-#define KEY_LEN	      32
+#define KEY_LEN       32
 #define VAULT_ID_LEN  16
 #define LINK_LEN      32
 #define SECRET_MAX    65000 /* bytes of one plaintext */

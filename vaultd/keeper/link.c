@@ -11,7 +11,7 @@ is_old(const struct link *l, const struct fetch *f)
 	const struct index_entry *e = index_find(rows_index(l->k->rows), f->id);
 
 	return f->r == 0 ? e == NULL || e->generation != f->at.generation
-			 : f->r == VERR_NOTFOUND && e != NULL;
+	                 : f->r == VERR_NOTFOUND && e != NULL;
 }
 
 bool
@@ -83,8 +83,8 @@ link_fetch(struct link *l, struct keeper *k, struct slice name,
 }
 
 int
-link_resolve(struct link *l, const struct profile *p,
-    char why[static CATALOG_WHY_MAX])
+link_resolve(
+    struct link *l, const struct profile *p, char why[static CATALOG_WHY_MAX])
 {
 	const struct catalog_entry *entry =
 	    keeper_system(l->k, slice_str(p->system));

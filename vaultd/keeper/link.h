@@ -37,8 +37,8 @@ int link_fetch(struct link *l, struct keeper *k, struct slice name,
  * VERR_NOTFOUND (no such system), or VERR_FORMAT with a sentence in "why".
  */
 MUST_CHECK
-int link_resolve(struct link *l, const struct profile *p,
-    char why[static CATALOG_WHY_MAX]);
+int link_resolve(
+    struct link *l, const struct profile *p, char why[static CATALOG_WHY_MAX]);
 
 /*
  * True if the rows are still those in force.

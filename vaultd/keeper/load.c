@@ -14,7 +14,8 @@ on_store_row(void *arg, const union record *m, int *fd)
 	const struct rec_STORE_ROW *row = &m->STORE_ROW;
 	struct rows *rs = arg;
 	struct change c = {.kind = (uint32_t)row->kind,
-	    .generation = row->generation, .body = row->body};
+	    .generation = row->generation,
+	    .body = row->body};
 
 	(void)fd;
 	if (rs->loading == NULL || row->generation == 0)
@@ -140,12 +141,12 @@ check_store(struct rows *rs, uint64_t next, struct super *super)
 		       "a vault's, or rows were removed";
 	if (rs->k->keys == NULL &&
 	    keys_open(rs->k->key_file, slice_of(rs->slot, SLOT_BODY_LEN),
-		&rs->k->keys) != 0)
+	        &rs->k->keys) != 0)
 		return "the key file does not open this store's key slot";
 	super_id(rs->k->keys, id);
 	if (memcmp(id, rs->super_row, ROW_ID_LEN) != 0 ||
 	    super_open(rs->k->keys, rs->super_generation,
-		slice_of(rs->super, rs->super_len), super) != 0)
+	        slice_of(rs->super, rs->super_len), super) != 0)
 		return "the store's super row is damaged, or another vault's";
 	index_root(rs->loading, root);
 	if (memcmp(root, super->root, INDEX_HASH_LEN) != 0)
@@ -209,8 +210,9 @@ on_store_end(void *arg, const union record *m, int *fd)
 		return 0;
 	}
 	if (end->rows == 0) {
-		refuse(rs, "the store is empty, but the audit log is not: it "
-			   "was removed, or the log is another vault's");
+		refuse(rs,
+		    "the store is empty, but the audit log is not: it "
+		    "was removed, or the log is another vault's");
 		return 0;
 	}
 	if ((super = malloc(sizeof(*super))) == NULL)
@@ -225,8 +227,8 @@ on_store_end(void *arg, const union record *m, int *fd)
 	if (why != NULL)
 		refuse(rs, why);
 	else
-		channel_say(rs->ch, REPLAY,
-		    .from = audit_confirmed(rs->k->audit));
+		channel_say(
+		    rs->ch, REPLAY, .from = audit_confirmed(rs->k->audit));
 	index_free(rs->loading);
 	rs->loading = NULL;
 	return 0;
@@ -242,8 +244,9 @@ on_audit_line(void *arg, const union record *m, int *fd)
 		return VERR_FORBIDDEN;
 	if (audit_replay(rs->k->audit, m->AUDIT_LINE.seq, m->AUDIT_LINE.line) !=
 	    0)
-		refuse(rs, "the audit log is not what was written: records "
-			   "were changed, removed or inserted");
+		refuse(rs,
+		    "the audit log is not what was written: records "
+		    "were changed, removed or inserted");
 	return 0;
 }
 
@@ -263,8 +266,9 @@ on_replay_end(void *arg, const union record *m, int *fd)
 		return 0;
 	}
 	if (audit_store(rs->k->audit) > rs->generation) {
-		refuse(rs, "the store is older than the audit log says: it was "
-			   "put back from a copy");
+		refuse(rs,
+		    "the store is older than the audit log says: it was "
+		    "put back from a copy");
 		return 0;
 	}
 	rows_resend(rs);

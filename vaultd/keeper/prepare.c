@@ -67,13 +67,12 @@ take_health(struct act *a, const struct catalog_entry *entry)
 
 	if (!given(a, "health", &v))
 		return 0;
-	if (v.n > 0 &&
-	    health_parse((const char *)v.p, v.n, &health, &why) != 0)
+	if (v.n > 0 && health_parse((const char *)v.p, v.n, &health, &why) != 0)
 		return act_refuse(a, REFUSED_BAD_REQUEST, "health: %s", why);
-	if (v.n > 0 && catalog_guards(entry, health.target,
-			   strcspn(health.target, "?")))
-		return act_refuse(a, REFUSED_BAD_REQUEST,
-		    "health: the path is guarded");
+	if (v.n > 0 &&
+	    catalog_guards(entry, health.target, strcspn(health.target, "?")))
+		return act_refuse(
+		    a, REFUSED_BAD_REQUEST, "health: the path is guarded");
 	return (a->next.health = keep(a, "health", v, false)) == NULL
 	    ? VERR_FORMAT
 	    : 0;
@@ -111,15 +110,14 @@ take_dates(struct act *a)
  * Put one setting over the old ones.
  */
 static int
-put_setting(struct act *a, const struct catalog_input *input,
-    const char *value)
+put_setting(struct act *a, const struct catalog_input *input, const char *value)
 {
 	struct profile *p = &a->next;
 	const char *name;
 	size_t i = 0;
 
-	while (i < p->nsettings &&
-	    strcmp(a->settings[i].name, input->name) != 0)
+	while (
+	    i < p->nsettings && strcmp(a->settings[i].name, input->name) != 0)
 		i++;
 	if (i < p->nsettings && strcmp(a->settings[i].value, value) == 0)
 		return 0;
@@ -134,8 +132,7 @@ put_setting(struct act *a, const struct catalog_input *input,
 		return 0;
 	}
 	if (i == CATALOG_INPUTS_MAX)
-		return act_refuse(
-		    a, REFUSED_TOO_LARGE, "too many settings");
+		return act_refuse(a, REFUSED_TOO_LARGE, "too many settings");
 	if (i == p->nsettings) {
 		/* A reload may take the entry away before the act ends. */
 		name = keep(a, input->name, slice_str(input->name), false);
@@ -193,8 +190,8 @@ has_fields(const struct act *a)
 }
 
 static int
-take_field(struct act *a, const struct catalog_field *field,
-    struct pairs_writer *w)
+take_field(
+    struct act *a, const struct catalog_field *field, struct pairs_writer *w)
 {
 	const char *why;
 	char key[80];
@@ -205,8 +202,8 @@ take_field(struct act *a, const struct catalog_field *field,
 	    !(field->secret && given(a, ACT_FIELD "secret", &v)))
 		return act_refuse(a, REFUSED_BAD_REQUEST,
 		    "the credential needs its field \"%s\"", field->name);
-	if (catalog_field_check(field, (const char *)v.p, v.n, SECRET_MAX / 2,
-		&why) != 0)
+	if (catalog_field_check(
+	        field, (const char *)v.p, v.n, SECRET_MAX / 2, &why) != 0)
 		return act_refuse(
 		    a, REFUSED_BAD_REQUEST, "%s: %s", field->name, why);
 	pairs_add(w, field->secret ? "secret" : field->name, v);
@@ -229,8 +226,8 @@ take_secret(struct act *a, const struct catalog_entry *entry, bool fresh)
 	int r;
 
 	if (given(a, "credential", &v)) {
-		(void)snprintf(kind, sizeof(kind), "%.*s", (int)v.n,
-		    (const char *)v.p);
+		(void)snprintf(
+		    kind, sizeof(kind), "%.*s", (int)v.n, (const char *)v.p);
 		if (credential_kind_parse(kind, &a->next.kind) != 0)
 			return act_refuse(a, REFUSED_BAD_REQUEST,
 			    "there is no such kind of credential");
@@ -373,8 +370,8 @@ prepare_enable(struct act *a)
 	char why[CATALOG_WHY_MAX];
 
 	if (a->next.status != STATUS_DISABLED)
-		return act_refuse(a, REFUSED_EXISTS,
-		    "the profile is not disabled");
+		return act_refuse(
+		    a, REFUSED_EXISTS, "the profile is not disabled");
 	if (link_resolve(&a->link, &a->next, why) != 0)
 		return act_refuse(a, REFUSED_NOT_USABLE,
 		    "the profile's settings do not fit its system any more");
@@ -393,8 +390,8 @@ static int
 prepare_disable(struct act *a)
 {
 	if (a->next.status == STATUS_DISABLED)
-		return act_refuse(a, REFUSED_EXISTS,
-		    "the profile is disabled already");
+		return act_refuse(
+		    a, REFUSED_EXISTS, "the profile is disabled already");
 	a->next.status = STATUS_DISABLED;
 	a->next.reason = "paused by an admin";
 	(void)snprintf(a->change, sizeof(a->change), "disabled");

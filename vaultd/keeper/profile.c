@@ -36,8 +36,8 @@ put_number(struct pairs_writer *w, const char *name, uint64_t value)
 }
 
 int
-profile_encode(const struct profile *p, uint8_t *out, size_t cap,
-    size_t *ret_len)
+profile_encode(
+    const struct profile *p, uint8_t *out, size_t cap, size_t *ret_len)
 {
 	struct pairs_writer w = {.p = out, .cap = cap};
 	char name[80];
@@ -58,8 +58,8 @@ profile_encode(const struct profile *p, uint8_t *out, size_t cap,
 	put_number(&w, "expires", p->expires);
 	put_number(&w, "rotate-every", p->rotate_every);
 	for (size_t i = 0; i < p->nsettings; i++) {
-		(void)snprintf(name, sizeof(name), ACT_SET "%s",
-		    p->settings[i].name);
+		(void)snprintf(
+		    name, sizeof(name), ACT_SET "%s", p->settings[i].name);
 		put_text(&w, name, p->settings[i].value);
 	}
 	if (w.overflow)
@@ -244,7 +244,7 @@ json_link(const struct catalog_link *link, struct json *j)
 	    kinds[link->injection.kind], link->injection.name,
 	    link->injection.kind == INJECT_HEADER ? ": " : "",
 	    link->injection.kind == INJECT_QUERY ? ""
-						 : link->injection.template);
+	                                         : link->injection.template);
 	json_text(j, "inject", text);
 	if (link->health.method != NULL) {
 		(void)snprintf(text, sizeof(text), "%s %s", link->health.method,
@@ -267,8 +267,8 @@ json_settings(const struct profile *p, struct json *j)
 }
 
 void
-profile_json(const struct profile *p, const struct catalog_entry *entry,
-    struct json *j)
+profile_json(
+    const struct profile *p, const struct catalog_entry *entry, struct json *j)
 {
 	const char *slash = strchr(p->name, '/');
 	char why[CATALOG_WHY_MAX];
@@ -276,8 +276,7 @@ profile_json(const struct profile *p, const struct catalog_entry *entry,
 
 	json_text(j, "profile", p->name);
 	json_slice(j, "customer",
-	    slice_of(p->name,
-		slash == NULL ? 0 : (size_t)(slash - p->name)));
+	    slice_of(p->name, slash == NULL ? 0 : (size_t)(slash - p->name)));
 	json_text(j, "name", slash == NULL ? p->name : slash + 1);
 	json_text(j, "system", p->system);
 	json_text(j, "title", p->title);

@@ -40,8 +40,8 @@ const char *status_name(enum status status);
  * Write "p" as a row's plaintext.  Returns 0 or VERR_TOOBIG.
  */
 MUST_CHECK
-int profile_encode(const struct profile *p, uint8_t *out, size_t cap,
-    size_t *ret_len);
+int profile_encode(
+    const struct profile *p, uint8_t *out, size_t cap, size_t *ret_len);
 
 /*
  * Read a plaintext, which "ret" then owns: profile_release() frees it.
@@ -69,7 +69,7 @@ void profile_link(const struct profile *p, const struct catalog_link *link,
 /*
  * The profile as a row of "profile list" and "show".
  */
-void profile_json(const struct profile *p, const struct catalog_entry *entry,
-    struct json *j);
+void profile_json(
+    const struct profile *p, const struct catalog_entry *entry, struct json *j);
 
 #endif /* KEEPER_PROFILE_H */

@@ -108,8 +108,8 @@ is_token(struct slice s)
 		uint8_t c = s.p[i];
 
 		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			(c >= '0' && c <= '9') ||
-			(c != 0 && strchr(marks, c) != NULL)))
+		        (c >= '0' && c <= '9') ||
+		        (c != 0 && strchr(marks, c) != NULL)))
 			return false;
 	}
 	return s.n > 0 && s.n <= 256;
@@ -145,8 +145,8 @@ is_placeholder(struct slice value)
 
 	if (value.n > 6 && strncasecmp((const char *)value.p, "basic ", 6) == 0)
 		return sodium_base642bin(plain, sizeof(plain),
-			   (const char *)value.p + 6, value.n - 6, NULL, &n,
-			   NULL, sodium_base64_VARIANT_ORIGINAL) == 0 &&
+		           (const char *)value.p + 6, value.n - 6, NULL, &n,
+		           NULL, sodium_base64_VARIANT_ORIGINAL) == 0 &&
 		    n > len && memcmp(plain + n - len, PLACEHOLDER, len) == 0 &&
 		    memchr(plain, ':', n) == plain + n - len - 1;
 	if (value.n < len ||
@@ -180,7 +180,7 @@ query_has(struct slice target, const char *name, struct slice *ret_at)
 		    (n == len || item[len] == '=')) {
 			if (n != len + 1 + strlen(PLACEHOLDER) ||
 			    memcmp(item + len + 1, PLACEHOLDER,
-				strlen(PLACEHOLDER)) != 0 ||
+			        strlen(PLACEHOLDER)) != 0 ||
 			    ret_at->p != NULL)
 				return true;
 			*ret_at = slice_of(item, n);
@@ -306,8 +306,8 @@ fill(const char *template, struct slice secret, uint8_t *out, size_t cap,
  * "Basic BASE64(user:secret)" (RFC 7617).
  */
 static int
-fill_basic(struct scratch *s, const char *user, struct slice secret,
-    size_t *ret_len)
+fill_basic(
+    struct scratch *s, const char *user, struct slice secret, size_t *ret_len)
 {
 	struct slice password;
 	size_t n;
@@ -457,8 +457,8 @@ render(const struct render_request *req, struct rendered *ret,
 	size_t n = 0;
 	int r;
 
-	if (s == NULL && (scratch = s = (struct scratch *)secret_alloc(
-			      sizeof(*s))) == NULL)
+	if (s == NULL &&
+	    (scratch = s = (struct scratch *)secret_alloc(sizeof(*s))) == NULL)
 		return VERR_NOMEM;
 	if ((r = render_check(req->link, req->headers, req->target, why)) != 0)
 		return r;

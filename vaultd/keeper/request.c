@@ -55,8 +55,8 @@ on_refusal_recorded(void *arg, int r)
 		job_refuse(&q->job, REFUSED_AUDIT, 1, 0,
 		    "the audit log cannot be written");
 	else
-		job_refuse(&q->job, q->why.refusal, 0, q->note.seq,
-		    q->why.sentence);
+		job_refuse(
+		    &q->job, q->why.refusal, 0, q->note.seq, q->why.sentence);
 	request_free(q);
 }
 
@@ -104,8 +104,8 @@ on_order_done(void *arg, const struct order_result *res)
 	if (!q->streaming || res->error == VERR_CLOSED)
 		job_refuse(&q->job, q->outcome.refusal, 1, q->note.seq,
 		    q->why.refusal != REFUSED_NONE
-			? q->why.sentence
-			: "no courier could be had for the request");
+		        ? q->why.sentence
+		        : "no courier could be had for the request");
 	outcome_record(q->k, &q->outcome, false, NULL);
 	request_free(q);
 }
@@ -261,8 +261,8 @@ on_rows(void *arg)
 	if (!matter_decide(q->k, &m)) {
 		refuse(q, &m, m.refusal,
 		    m.guarded ? "the path is guarded: a permit must name it "
-				"literally"
-			      : "the policy does not permit it");
+		                "literally"
+		              : "the policy does not permit it");
 		return;
 	}
 	if ((text = unusable(&q->link.profile)) != NULL) {
@@ -270,7 +270,7 @@ on_rows(void *arg)
 		return;
 	}
 	if (render_check(&q->link.to, slice_of(q->headers, q->headers_len),
-		slice_of(q->target, q->target_len), &q->why) != 0) {
+	        slice_of(q->target, q->target_len), &q->why) != 0) {
 		refuse(q, &m, q->why.refusal, q->why.sentence);
 		return;
 	}
@@ -304,10 +304,9 @@ read_request(struct request *q, const struct rec_REQUEST *m)
 	if (q->method == NULL)
 		return "the method is none that is passed on";
 	if (path_normalise((const char *)m->target.p, m->target.n, q->target,
-		&q->target_len, &q->path_len, &why) != 0)
+	        &q->target_len, &q->path_len, &why) != 0)
 		return why;
-	if (m->body > BODY_STREAM ||
-	    (m->body != BODY_LENGTH && m->length != 0))
+	if (m->body > BODY_STREAM || (m->body != BODY_LENGTH && m->length != 0))
 		return "the request's body is announced in a way that is not "
 		       "known";
 	q->body = (uint32_t)m->body;
@@ -329,8 +328,8 @@ request_begin(struct gate *g, struct session *s, const struct rec_REQUEST *m)
 	if (q == NULL)
 		return VERR_NOMEM;
 	q->k = g->k;
-	q->outcome = (struct outcome){
-	    .verb = VERB_REQUEST, .profile = q->link.name};
+	q->outcome =
+	    (struct outcome){.verb = VERB_REQUEST, .profile = q->link.name};
 	q->target = calloc(1, PATH_TARGET_MAX + 1);
 	q->headers = malloc(m->headers.n + 1);
 	if (q->target == NULL || q->headers == NULL) {
@@ -346,8 +345,8 @@ request_begin(struct gate *g, struct session *s, const struct rec_REQUEST *m)
 		return 0;
 	}
 	why = read_request(q, m);
-	if (why == NULL && profile_parse((const char *)m->profile.p,
-			       m->profile.n, &id) != 0)
+	if (why == NULL &&
+	    profile_parse((const char *)m->profile.p, m->profile.n, &id) != 0)
 		why = "a profile is named CUSTOMER/NAME, of [a-z0-9-]";
 	matter = matter_of(q, s);
 	if (why != NULL) {

@@ -20,8 +20,7 @@ rows_new(struct keeper *k, struct rows **ret)
 	rs->k = k;
 	rs->fetches_last = &rs->fetches;
 	rs->commits_last = &rs->commits;
-	rs->vouch_timer =
-	    (struct timer){.on_time = on_vouch_time, .arg = rs};
+	rs->vouch_timer = (struct timer){.on_time = on_vouch_time, .arg = rs};
 	*ret = rs;
 	return 0;
 }
@@ -102,8 +101,8 @@ accept_row(struct rows *rs, struct fetch *f, const struct rec_FETCHED *m)
 		f->r = -(int)m->error;
 		return f->r == VERR_NOTFOUND && known ? VERR_FORMAT : 0;
 	}
-	if (!index_is_current(rs->index, f->id, (uint32_t)m->kind,
-	        m->generation, m->body))
+	if (!index_is_current(
+	        rs->index, f->id, (uint32_t)m->kind, m->generation, m->body))
 		return VERR_FORMAT;
 	if ((f->body = malloc(m->body.n + 1)) == NULL) {
 		f->r = VERR_NOMEM;
@@ -234,7 +233,8 @@ static int
 encode(struct rows *rs, const struct commit *c)
 {
 	struct change super = {.kind = ROW_SUPER,
-	    .generation = rs->generation + 1, .expected = rs->generation};
+	    .generation = rs->generation + 1,
+	    .expected = rs->generation};
 	uint8_t *box = malloc(SEALED_MAX), *p;
 	size_t len = 0, total = 0;
 	int r = VERR_NOMEM;

@@ -6,7 +6,7 @@
 
 #include "protocol/bytes.h"
 
-#define BUCKETS	   1024
+#define BUCKETS    1024
 #define TEXT_SHOWN 256 /* bytes of exe and cgroup in a record */
 
 struct sessions {
@@ -125,8 +125,8 @@ lookup(struct sessions *ss, uint64_t number)
 }
 
 int
-session_find(struct keeper *k, uint64_t number, uint32_t gate,
-    struct session **ret)
+session_find(
+    struct keeper *k, uint64_t number, uint32_t gate, struct session **ret)
 {
 	struct session *s = lookup(k->sessions, number);
 
@@ -137,7 +137,7 @@ session_find(struct keeper *k, uint64_t number, uint32_t gate,
 	}
 	if (s == NULL)
 		return number <= k->sessions->last ? VERR_CLOSED
-						   : VERR_FORBIDDEN;
+		                                   : VERR_FORBIDDEN;
 	if (s->gate != gate)
 		return VERR_FORBIDDEN;
 	*ret = s;
@@ -201,8 +201,8 @@ json_shown(struct json *j, const char *key, const char *value)
 	size_t n = strlen(value);
 
 	if (n > 0)
-		json_slice(j, key,
-		    slice_of(value, n < TEXT_SHOWN ? n : TEXT_SHOWN));
+		json_slice(
+		    j, key, slice_of(value, n < TEXT_SHOWN ? n : TEXT_SHOWN));
 }
 
 void

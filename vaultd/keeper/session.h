@@ -45,8 +45,8 @@ void sessions_end_gate(struct keeper *k, uint32_t gate);
  * which no honest gate would ask.
  */
 MUST_CHECK
-int session_find(struct keeper *k, uint64_t number, uint32_t gate,
-    struct session **ret);
+int session_find(
+    struct keeper *k, uint64_t number, uint32_t gate, struct session **ret);
 
 /*
  * The policy as it applies to "s", or NULL (out of memory).
@@ -67,7 +67,7 @@ int session_take_nonce(struct session *s, struct slice nonce);
 /*
  * Write the principal into an audit record, as "principal":{...}.
  */
-void session_json(const struct keeper *k, const struct session *s,
-    struct json *j);
+void session_json(
+    const struct keeper *k, const struct session *s, struct json *j);
 
 #endif /* KEEPER_SESSION_H */

@@ -22,8 +22,8 @@ place_of(const struct keys *k, uint64_t generation, struct row_place *at)
 }
 
 int
-super_seal(const struct keys *k, const struct super *s, uint8_t *out,
-    size_t *ret_len)
+super_seal(
+    const struct keys *k, const struct super *s, uint8_t *out, size_t *ret_len)
 {
 	uint8_t plain[PLAIN_LEN], *p = plain;
 	struct row_place at;

@@ -1,7 +1,7 @@
 /*
  * super - the row that vouches for the others: which vault this is, the
- *	   store's generation, the root over all rows, and of the audit log as far
- *	   as it had come.  Sealed anew with each commit.
+ *	   store's generation, the root over all rows, and of the audit log as
+ *far as it had come.  Sealed anew with each commit.
  */
 #ifndef KEEPER_SUPER_H
 #define KEEPER_SUPER_H
@@ -22,8 +22,8 @@ void super_id(const struct keys *k, uint8_t ret[static ROW_ID_LEN]);
  * Seal "s" into "out", SEALED_MAX bytes.  Returns 0 or VERR_TOOBIG.
  */
 MUST_CHECK
-int super_seal(const struct keys *k, const struct super *s, uint8_t *out,
-    size_t *ret_len);
+int super_seal(
+    const struct keys *k, const struct super *s, uint8_t *out, size_t *ret_len);
 
 /*
  * Open the row that the ledger calls generation "generation".

@@ -43,8 +43,8 @@ begin(struct texts *t, const struct rec_TEXT *m)
 
 	if (t->n == TEXTS_MAX || m->total > TEXT_MAX)
 		return VERR_TOOBIG;
-	*x = (struct text){.kind = (enum text_kind)m->kind,
-	    .total = (size_t)m->total};
+	*x = (struct text){
+	    .kind = (enum text_kind)m->kind, .total = (size_t)m->total};
 	x->name = strndup((const char *)m->name.p, m->name.n);
 	x->bytes = malloc(x->total + 1);
 	t->n++;

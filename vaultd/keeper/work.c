@@ -5,7 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define THREADS	  2
+#define THREADS   2
 #define QUEUE_MAX 256
 
 static struct {

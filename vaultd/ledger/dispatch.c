@@ -103,7 +103,8 @@ on_peer(void *arg, const union record *m, int *fd)
 }
 
 /* What may be said to the ledger, and who does it. */
-static const struct handler from_supervisor[] = {{REC_PEER, on_peer}, {0, NULL}};
+static const struct handler from_supervisor[] = {
+    {REC_PEER, on_peer}, {0, NULL}};
 static const struct handler from_keeper[] = {
     {REC_APPEND, on_append},
     {REC_COMMIT, on_commit},

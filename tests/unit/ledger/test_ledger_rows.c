@@ -139,7 +139,7 @@ leave_small_disk(void)
 static void
 keys_ledger_holds_a_commit_until_it_has_erased(void **state)
 {
-	enum { FETCHES = 1000 };
+	enum { FETCHES = 400 };
 	uint8_t id[ROW_ID_LEN];
 	struct ledger l;
 	union record m;
