@@ -541,9 +541,11 @@ codec_encode(uint64_t id, const struct client_msg *msg, uint8_t *buf,
 		r = put_image(d, msg, buf + FRAME_HEADER, frame.length);
 		if (r != 0)
 			return r;
-	} else if (d->nfields == 1 && frame.length > 0) { /* RAW */
-		memcpy(buf + FRAME_HEADER, get_value(msg, d->fields).bytes.p,
-		    frame.length);
+	} else if (d->nfields == 1) { /* RAW */
+		const struct slice raw = get_value(msg, d->fields).bytes;
+
+		if (raw.p != NULL)
+			memcpy(buf + FRAME_HEADER, raw.p, raw.n);
 	}
 	frame_put(buf, &frame);
 	*ret_n = n;
