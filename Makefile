@@ -118,7 +118,18 @@ $O/tests/fuzz/%: tests/fuzz/%.c $(wildcard protocol/*.[ch] policy/*.[ch] \
 	    $(wildcard protocol/*.c policy/*.c) vaultd/gate/http.c \
 	    vaultd/gate/http_chunk.c -ltpl
 
-tests: all $(UNITS) $(WALLS) $(FUZZERS) $O/tests/support/oldkernel
+# Seeds that are text lie in the tree; the others follow from the declarations.
+SEEDERS	 = $O/tests/fuzz/seed_client $O/tests/fuzz/seed_room
+$(SEEDERS): $O/tests/fuzz/%: $O/obj/tests/fuzz/%.o $(core) $(codec)
+	@mkdir -p $(@D)
+	@$(CC) $(OPT) $(LINK) -o $@ $^ -ltpl
+$O/tests/fuzz/seeds/made: $(SEEDERS) $(wildcard tests/fuzz/seeds/*/*)
+	@mkdir -p $(@D)
+	@cp -r tests/fuzz/seeds/* $(@D)
+	@for s in $(SEEDERS); do $$s $(@D) || exit 1; done
+	@touch $@
+
+tests: all $(UNITS) $(WALLS) $(FUZZERS) $O/tests/fuzz/seeds/made $O/tests/support/oldkernel
 $O/tests/support/oldkernel: tests/support/oldkernel.c
 	@mkdir -p $(@D)
 	@$(CC) $(OPT) -D_GNU_SOURCE $(WARN) -o $@ $< -lseccomp
@@ -138,7 +149,7 @@ demo:
 lint:
 	@packaging/install-deps build lint
 	@tests/lint
-fuzz: $(FUZZERS)
+fuzz: $(FUZZERS) $O/tests/fuzz/seeds/made
 	@tests/fuzz/run --build $O --seconds $(or $T,60)
 
 install: all
