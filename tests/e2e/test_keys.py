@@ -89,6 +89,29 @@ def keys_rotate_to_another_account_needs_a_word():
         assert done.status == 1, done
 
 
+def keys_account_is_never_swapped_by_a_check():
+    """The key itself may come to answer for somebody else."""
+    with World() as w:
+        def account():
+            return w.vault.rows("profile", "show", "acme/demo")[0]["account"]
+
+        assert account() == "acct-1"
+        w.upstream.accounts[w.secret] = "acct-2"
+        done = w.vault.ctl("profile", "verify", "acme/demo", check=False)
+        assert done.status == 1 and "another" in done.err, done
+        assert account() == "acct-1"
+
+
+def keys_new_key_whose_account_is_not_told_needs_a_word():
+    with World() as w:
+        w.upstream.accounts["new-key"] = "acct-1"
+        w.vault.ctl("profile", "set", "acme/demo", "--health", "GET /echo")
+        w.vault.ctl("profile", "verify", "acme/demo")
+        done = w.rotate("new-key", check=False)
+        assert done.status == 1 and "whose" in done.err, done
+        w.rotate("new-key", "--new-account")
+
+
 def keys_profile_survives_a_restart():
     with World() as w:
         assert w.vault.stop() == 0

@@ -146,6 +146,27 @@ on_probe_courier(void *arg, uint32_t courier)
 }
 
 /*
+ * Is the credential another account's than the one that was sealed?  A new one
+ * must be shown to be the same; of the old one an answer that does not name
+ * the account says nothing.  True with the refusal set.
+ */
+static bool
+is_another_account(struct act *a, const char *account)
+{
+	if (a->next.account[0] == '\0' ||
+	    strcmp(a->next.account, account) == 0 ||
+	    (account[0] == '\0' && !a->new_secret))
+		return false;
+	(void)act_refuse(a, REFUSED_OTHER_ACCOUNT, "%s%s",
+	    account[0] != '\0'
+	        ? "the credential belongs to another upstream account"
+	        : "the credential is alive, but the health check does not "
+	          "tell whose it is",
+	    a->new_secret ? "; --new-account would accept it" : "");
+	return true;
+}
+
+/*
  * What the check's answer says of the credential.
  */
 static void
@@ -153,8 +174,7 @@ judge(struct act *a, const struct order_result *res)
 {
 	const struct catalog_entry *entry =
 	    keeper_system(a->k, slice_str(a->next.system));
-	bool alive = (res->status >= 200 && res->status < 300) ||
-	    (entry != NULL && catalog_alive(entry, res->status));
+	bool alive = entry != NULL && catalog_alive(entry, res->status);
 
 	if (res->refusal != REFUSED_NONE) {
 		(void)act_refuse(a, res->refusal,
@@ -168,17 +188,8 @@ judge(struct act *a, const struct order_result *res)
 		    res->status);
 		return;
 	}
-	if (a->next.account[0] != '\0' && a->new_secret &&
-	    strcmp(a->next.account, res->account) != 0) {
-		(void)act_refuse(a, REFUSED_OTHER_ACCOUNT,
-		    "%s; --new-account "
-		    "would accept it",
-		    res->account[0] != '\0'
-		        ? "the credential belongs to another upstream account"
-		        : "the credential is alive, but the health check does "
-		          "not tell whose it is");
+	if (is_another_account(a, res->account))
 		return;
-	}
 	a->next.verified = keeper_time();
 	if (res->account[0] != '\0') {
 		(void)snprintf(
