@@ -20,6 +20,12 @@ slice_str(const char *s)
 	return (struct slice){(const uint8_t *)s, s == NULL ? 0 : strlen(s)};
 }
 
+/* The same of a literal, for tables. */
+#define SLICE(text)                                                            \
+	{                                                                      \
+		(const uint8_t *)(text), sizeof(text) - 1                      \
+	}
+
 static inline struct slice
 slice_of(const void *p, size_t n)
 {
