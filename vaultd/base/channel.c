@@ -9,7 +9,10 @@
 #include "protocol/bytes.h"
 #include "vaultd/base/buf.h"
 
-#define READ_SIZE 65536
+#define READ_MIN  4096 /* few records are longer */
+#define READ_MAX  65536
+#define OUT_KEEP  65536 /* an empty buffer larger than this is freed */
+#define LATE_MAX  32768 /* of records that are in no hurry */
 #define FD_QUEUE  64 /* descriptors come and not yet claimed, or to be sent */
 #define PER_ROUND 64 /* records of one peer before others have their turn */
 
@@ -22,12 +25,14 @@ struct channel {
 	struct loop *loop;
 	struct watch watch;
 	struct task flush, more;
+	struct timer late; /* for what is queued and in no hurry */
 	enum room self, peer;
 	unsigned flags;
 	const struct channel_ops *ops;
 	const struct handler *handlers;
 	void *arg;
 	struct buf in, out;
+	size_t want; /* how much to read at once: as much as comes */
 	int in_fds[FD_QUEUE];
 	size_t in_nfds;
 	struct pending_fd out_fds[FD_QUEUE];
@@ -41,6 +46,7 @@ struct channel {
 static void on_event(void *arg, uint32_t events);
 static void on_flush(void *arg);
 static void on_more(void *arg);
+static void on_late(void *arg);
 static void flush_now(struct channel *ch);
 
 int
@@ -61,9 +67,11 @@ channel_new(struct loop *l, int fd, enum room self, enum room peer,
 	    .ops = ops,
 	    .handlers = ops->handlers,
 	    .arg = arg,
+	    .want = READ_MIN,
 	    .watch = {.fd = fd, .on_event = on_event, .arg = ch},
 	    .flush = {.run = on_flush, .arg = ch},
-	    .more = {.run = on_more, .arg = ch}};
+	    .more = {.run = on_more, .arg = ch},
+	    .late = {.on_time = on_late, .arg = ch}};
 	if (loop_add(l, &ch->watch, EPOLLIN) != 0) {
 		(void)close(fd);
 		free(ch);
@@ -82,6 +90,7 @@ channel_free(struct channel *ch)
 		*ch->alive = 0;
 	loop_defer_stop(ch->loop, &ch->flush);
 	loop_defer_stop(ch->loop, &ch->more);
+	loop_timer_stop(ch->loop, &ch->late);
 	if (!ch->ended)
 		loop_remove(ch->loop, &ch->watch);
 	(void)close(ch->watch.fd);
@@ -153,8 +162,8 @@ channel_takes_fd(struct channel *ch)
 	return ch->ended || ch->out_nfds < FD_QUEUE;
 }
 
-int
-channel_send(struct channel *ch, uint16_t type, const union record *m, int fd)
+static int
+queue(struct channel *ch, uint16_t type, const union record *m, int fd)
 {
 	const struct record_info *info = record_info(type);
 	size_t at, size;
@@ -184,12 +193,41 @@ channel_send(struct channel *ch, uint16_t type, const union record *m, int fd)
 	buf_grow(&ch->out, RECORD_HEADER + size);
 	if (fd >= 0)
 		ch->out_fds[ch->out_nfds++] = (struct pending_fd){fd, at};
-	loop_defer(ch->loop, &ch->flush);
 	return 0;
 out:
 	if (fd >= 0)
 		(void)close(fd);
 	return r;
+}
+
+int
+channel_send(struct channel *ch, uint16_t type, const union record *m, int fd)
+{
+	int r = queue(ch, type, m, fd);
+
+	if (r == 0)
+		loop_defer(ch->loop, &ch->flush);
+	return r;
+}
+
+void
+channel_put_late(
+    struct channel *ch, uint16_t type, const union record *m, uint64_t ms)
+{
+	if (queue(ch, type, m, -1) != 0)
+		fail(ch);
+	else if (buf_used(&ch->out) > LATE_MAX)
+		loop_defer(ch->loop, &ch->flush);
+	else if (ch->late.slot == 0 && loop_timer(ch->loop, &ch->late, ms) != 0)
+		loop_defer(ch->loop, &ch->flush);
+}
+
+static void
+on_late(void *arg)
+{
+	struct channel *ch = arg;
+
+	loop_defer(ch->loop, &ch->flush);
 }
 
 void
@@ -268,6 +306,13 @@ flush_now(struct channel *ch)
 	}
 }
 
+void
+channel_flush(struct channel *ch)
+{
+	if (!ch->failed)
+		flush_now(ch);
+}
+
 static void
 on_flush(void *arg)
 {
@@ -281,6 +326,8 @@ on_flush(void *arg)
 	}
 	flush_now(ch);
 	want_events(ch);
+	if (buf_used(&ch->out) == 0 && ch->out.cap > OUT_KEEP)
+		buf_free(&ch->out);
 	if (buf_used(&ch->out) == 0 && ch->ops->on_drained != NULL)
 		ch->ops->on_drained(ch->arg, ch);
 }
@@ -318,6 +365,19 @@ keep_fd(struct channel *ch, struct msghdr *mh)
 }
 
 /*
+ * Most channels carry little at a time and are many; those that carry much
+ * should not do it in small pieces.
+ */
+static void
+learn_size(struct channel *ch, size_t came)
+{
+	if (came == ch->want && ch->want < READ_MAX)
+		ch->want *= 2;
+	else if (came < ch->want / 4 && ch->want > READ_MIN)
+		ch->want /= 2;
+}
+
+/*
  * Read what there is.  Returns 0, VERR_AGAIN, VERR_CLOSED or another error.
  */
 static int
@@ -327,7 +387,7 @@ read_some(struct channel *ch)
 		struct cmsghdr align;
 		char space[CMSG_SPACE(sizeof(int))];
 	} control;
-	struct iovec iov = {NULL, READ_SIZE};
+	struct iovec iov = {NULL, ch->want};
 	struct msghdr mh = {.msg_iov = &iov,
 	    .msg_iovlen = 1,
 	    .msg_control = &control,
@@ -336,13 +396,13 @@ read_some(struct channel *ch)
 	ssize_t n;
 	int r;
 
-	if ((r = buf_reserve(&ch->in, READ_SIZE, &p)) != 0)
+	if ((r = buf_reserve(&ch->in, ch->want, &p)) != 0)
 		return r;
 	iov.iov_base = p;
 	if (ch->flags & CHANNEL_TAKES_FD)
 		n = recvmsg(ch->watch.fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	else
-		n = read(ch->watch.fd, p, READ_SIZE);
+		n = read(ch->watch.fd, p, ch->want);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? VERR_AGAIN
 		                                         : VERR_CLOSED;
@@ -353,6 +413,7 @@ read_some(struct channel *ch)
 		return r;
 	}
 	buf_grow(&ch->in, (size_t)n);
+	learn_size(ch, (size_t)n);
 	return 0;
 }
 
@@ -442,12 +503,16 @@ admit(struct channel *ch)
 	int r = 0, alive = 1;
 
 	for (int i = 0; i < PER_ROUND && r == 0; i++) {
-		if (ch->paused || ch->closed)
+		/* A pause holds records back, not that there will be none. */
+		if (ch->closed ||
+		    (ch->paused && (!ch->ended || buf_used(&ch->in) > 0)))
 			return;
 		r = admit_one(ch, &alive);
 		if (!alive)
 			return;
 	}
+	if (buf_used(&ch->in) == 0 && ch->in.cap > 4 * ch->want)
+		buf_free(&ch->in);
 	if (r == 0)
 		loop_defer(ch->loop, &ch->more);
 	else if (r != VERR_AGAIN)

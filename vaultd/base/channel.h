@@ -86,10 +86,24 @@ int channel_takes_fd(struct channel *ch);
 void channel_put(
     struct channel *ch, uint16_t type, const union record *m, int fd);
 
+/*
+ * The same for a record that nobody waits for: it is written with the next one
+ * that is, or when "ms" have passed, or when many have come together.  A
+ * wake-up of the peer costs more than most records.
+ */
+void channel_put_late(
+    struct channel *ch, uint16_t type, const union record *m, uint64_t ms);
+
 /* channel_say(ch, DONE, .number = n, .audit = a) */
 #define channel_say(ch, name, ...)                                             \
 	channel_put((ch), REC_##name,                                          \
 	    &(const union record){.name = {__VA_ARGS__}}, -1)
+
+/*
+ * Write now, and not at the end of this round, what the peer can take: it is
+ * to hear of something before another does.
+ */
+void channel_flush(struct channel *ch);
 
 /*
  * Bytes queued and not yet written.

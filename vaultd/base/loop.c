@@ -101,7 +101,7 @@ heap_up(struct loop *l, size_t slot)
 {
 	struct timer *t = l->heap[slot];
 
-	while (slot > 1 && l->heap[slot / 2]->when > t->when) {
+	while (slot > 1 && l->heap[slot / 2]->at > t->at) {
 		heap_put(l, slot, l->heap[slot / 2]);
 		slot /= 2;
 	}
@@ -119,9 +119,9 @@ heap_down(struct loop *l, size_t slot)
 		if (child > l->heap_len)
 			break;
 		if (child < l->heap_len &&
-		    l->heap[child + 1]->when < l->heap[child]->when)
+		    l->heap[child + 1]->at < l->heap[child]->at)
 			child++;
-		if (l->heap[child]->when >= t->when)
+		if (l->heap[child]->at >= t->at)
 			break;
 		heap_put(l, slot, l->heap[child]);
 		slot = child;
@@ -132,9 +132,15 @@ heap_down(struct loop *l, size_t slot)
 int
 loop_timer(struct loop *l, struct timer *t, uint64_t after)
 {
+	uint64_t due = boottime_ms() + after;
 	struct timer **heap;
 	size_t cap;
 
+	/* Most are put off again and again, and rarely run out. */
+	if (t->slot != 0 && due >= t->at) {
+		t->when = due;
+		return 0;
+	}
 	loop_timer_stop(l, t);
 	if (l->heap_len + 1 >= l->heap_cap) {
 		cap = l->heap_cap == 0 ? 64 : l->heap_cap * 2;
@@ -144,7 +150,7 @@ loop_timer(struct loop *l, struct timer *t, uint64_t after)
 		l->heap = heap;
 		l->heap_cap = cap;
 	}
-	t->when = boottime_ms() + after;
+	t->at = t->when = due;
 	l->heap[++l->heap_len] = t;
 	heap_up(l, l->heap_len);
 	return 0;
@@ -218,9 +224,14 @@ run_tasks(struct loop *l)
 static void
 run_timers(struct loop *l)
 {
-	while (l->heap_len > 0 && l->heap[1]->when <= l->now) {
+	while (l->heap_len > 0 && l->heap[1]->at <= l->now) {
 		struct timer *t = l->heap[1];
 
+		if (t->at < t->when) {
+			t->at = t->when;
+			heap_down(l, 1);
+			continue;
+		}
 		loop_timer_stop(l, t);
 		t->on_time(t->arg);
 	}
@@ -233,10 +244,10 @@ wait_ms(const struct loop *l)
 
 	if (l->heap_len == 0)
 		return WAIT_FOR_EVER;
-	if (l->heap[1]->when <= now)
+	if (l->heap[1]->at <= now)
 		return 0;
-	return l->heap[1]->when - now > 60000 ? 60000
-	                                      : (int)(l->heap[1]->when - now);
+	return l->heap[1]->at - now > 60000 ? 60000
+	                                    : (int)(l->heap[1]->at - now);
 }
 
 int

@@ -27,6 +27,7 @@ struct timer {
 	void (*on_time)(void *arg);
 	void *arg;
 	uint64_t when; /* loop_now(), milliseconds */
+	uint64_t at;   /* when the loop looks at it: not later */
 	size_t slot;   /* in the loop's heap, from 1; 0: not set */
 };
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <locale.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -10,6 +11,7 @@
 #include "vaultd/base/log.h"
 
 #define EXIT_REFUSED 3
+#define HEAP_KEEP    (1024 * 1024)
 
 _Noreturn void
 room_cannot_start(unsigned step, int r)
@@ -30,6 +32,9 @@ room_begin(struct room_life *life, enum room room, int argc, char **argv,
 	*life = (struct room_life){.room = room,
 	    .number = (uint32_t)strtoul(argv[ARG_NUMBER], NULL, 10),
 	    .flags = (uint32_t)strtoul(argv[ARG_FLAGS], NULL, 10)};
+	/* Memory given back and taken again costs a page fault per page. */
+	(void)mallopt(M_TRIM_THRESHOLD, HEAP_KEEP);
+	(void)mallopt(M_MMAP_THRESHOLD, HEAP_KEEP);
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* A terminal's ^C reaches the whole group: the supervisor drains. */
 	(void)signal(SIGINT, SIG_IGN);
@@ -95,4 +100,6 @@ room_report(
 	log_say(LOG_PEER_OFFENDED, offender, number, (uint64_t)-error);
 	channel_say(life->supervisor, OFFENCE, .room = offender,
 	    .number = number, .error = (uint64_t)-error);
+	/* Before the offender sees the end of its channel, and is gone. */
+	channel_flush(life->supervisor);
 }

@@ -147,16 +147,15 @@ ruleset_for(int abi, const struct walls *w, struct ruleset_attr *attr)
 static int
 allow_path(int ruleset, const struct wall_path *wp, uint64_t handled)
 {
-	struct landlock_path_beneath_attr beneath = {
-	    .allowed_access = wp->access & handled};
-	int r;
+	int r, fd = open(wp->path, O_PATH | O_CLOEXEC);
+	const struct landlock_path_beneath_attr beneath = {
+	    .allowed_access = wp->access & handled, .parent_fd = fd};
 
-	beneath.parent_fd = open(wp->path, O_PATH | O_CLOEXEC);
-	if (beneath.parent_fd < 0)
+	if (fd < 0)
 		return 0; /* what is not there need not be left open */
 	r = (int)syscall(SYS_landlock_add_rule, ruleset,
 	    LANDLOCK_RULE_PATH_BENEATH, &beneath, 0);
-	(void)close(beneath.parent_fd);
+	(void)close(fd);
 	return r;
 }
 

@@ -137,6 +137,27 @@ rooms_loop_timers_change_timers(void **state)
 }
 
 static void
+rooms_loop_timers_are_put_off_and_brought_forward(void **state)
+{
+	static const int expected[] = {1, 0, 2};
+
+	(void)state;
+	make_things();
+	for (uint64_t i = 0; i < 3; i++)
+		assert_int_equal(loop_timer(l, &things[i].timer, i + 1), 0);
+	assert_int_equal(loop_timer(l, &things[0].timer, 4), 0);
+	assert_int_equal(loop_timer(l, &things[2].timer, 60000), 0);
+	usleep(10000); /* in their order, though all is late */
+	run_for(20);
+	assert_int_equal(nfired, 2);
+	assert_true(things[2].timer.when > loop_now(l) + 50000);
+	assert_int_equal(loop_timer(l, &things[2].timer, 1), 0);
+	run_for(20);
+	assert_int_equal(nfired, 3);
+	assert_memory_equal(fired, expected, sizeof(expected));
+}
+
+static void
 cancel_two_and_again(struct thing *t)
 {
 	loop_defer_stop(l, &things[2].task);
@@ -252,6 +273,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    T(rooms_loop_timers_in_order),
 	    T(rooms_loop_timers_change_timers),
+	    T(rooms_loop_timers_are_put_off_and_brought_forward),
 	    T(rooms_loop_tasks_once_each),
 	    T(rooms_loop_removed_watch_is_silent),
 	    T(rooms_loop_change_of_events),
