@@ -8,18 +8,21 @@
 #include "vaultd/base/start.h"
 #include "vaultd/courier/pool.h"
 
-#define ORDERS_MAX 4096  /* four times what one gate may have under way */
-#define OPENED_MAX 256   /* streams of one lane whose order has not come */
-#define MEET_MS    10000 /* for an order and its stream to find each other */
+#define ORDERS_MAX  4096  /* four times what one gate may have under way */
+#define MEETS_MAX   256   /* streams of one lane whose order has not come */
+#define STREAMS_MAX 2048  /* streams of one lane: a gate's requests twice */
+#define MEET_MS     10000 /* for an order and its stream to find each other */
 
 struct order;
-struct opened;
+struct stream;
 
 struct lane {
 	struct courier *courier;
 	uint32_t gate;
 	struct channel *channel;
-	size_t opened; /* its streams without an order */
+	struct stream *streams;
+	size_t nstreams;
+	size_t meets; /* those without an order yet */
 	struct lane *next;
 };
 
@@ -28,7 +31,6 @@ struct courier {
 	struct channel *keeper;
 	struct channel *dialer; /* NULL: gone, another will come */
 	struct lane *lanes;
-	struct opened *opened; /* streams without an order */
 	struct order *orders;
 	size_t norders;
 	struct pools pools;

@@ -1,5 +1,6 @@
 #include "vaultd/courier/lane.h"
 #include "vaultd/courier/order.h"
+#include "vaultd/courier/stream.h"
 
 /* From the supervisor: lanes, and the dialer whenever there is a new one. */
 
@@ -66,6 +67,8 @@ on_dialled(void *arg, const union record *m, int *fd)
 {
 	int socket = *fd;
 
+	if (m->DIALED.error > 100)
+		return VERR_FORMAT;
 	*fd = -1;
 	order_dialled(arg, m->DIALED.ticket, m->DIALED.attempt,
 	    -(int)m->DIALED.error, socket);
@@ -82,7 +85,7 @@ on_open(void *arg, const union record *m, int *fd)
 	if (stream < 0)
 		return VERR_FORMAT;
 	*fd = -1;
-	return lane_opened(arg, m->OPEN.number, stream);
+	return stream_new(arg, m->OPEN.number, stream);
 }
 
 /* Const tables, one per channel: what may be said there, and who does it. */
@@ -108,6 +111,25 @@ supervisor_closed(void *arg, struct channel *ch, int r)
 	loop_stop(c->life.loop, 0);
 }
 
+/*
+ * Whose answer is on its way is told why it will not come: a gate may see our
+ * end before the keeper's.
+ */
+static void
+refuse_all(struct courier *c)
+{
+	for (struct lane *lane = c->lanes; lane != NULL; lane = lane->next)
+		for (struct stream *s = lane->streams; s != NULL; s = s->next) {
+			if (s->state != STREAM_MEETS &&
+			    (s->order == NULL ||
+			        s->order->state == ORDER_DRAINS))
+				continue;
+			channel_say(
+			    s->channel, FAIL, .refusal = REFUSED_RESTARTING);
+			channel_flush(s->channel);
+		}
+}
+
 static void
 keeper_closed(void *arg, struct channel *ch, int r)
 {
@@ -116,6 +138,7 @@ keeper_closed(void *arg, struct channel *ch, int r)
 	(void)ch;
 	if (r != VERR_CLOSED)
 		room_report(&c->life, ROOM_KEEPER, 0, r);
+	refuse_all(c);
 	loop_stop(c->life.loop, 0);
 }
 

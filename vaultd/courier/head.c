@@ -24,7 +24,7 @@ head_free(struct head *h)
 	buf_free(&h->fields);
 }
 
-/* "HTTP/1.1 200" and whatever follows: a new head begins. */
+/* "HTTP/1.1 200" and what text may follow: a new head begins. */
 static enum fault
 take_status(struct head *h, struct slice line)
 {
@@ -33,9 +33,8 @@ take_status(struct head *h, struct slice line)
 	if (line.n < 12 ||
 	    (memcmp(p, "HTTP/1.1 ", 9) != 0 &&
 	        memcmp(p, "HTTP/1.0 ", 9) != 0) ||
-	    (line.n > 12 && p[12] != ' '))
+	    (line.n > 12 && p[12] != ' ') || !syntax_is_value(line))
 		return FAULT_ANSWER;
-	h->status = 0;
 	for (size_t i = 9; i < 12; i++) {
 		if (p[i] < '0' || p[i] > '9')
 			return FAULT_ANSWER;
@@ -44,6 +43,9 @@ take_status(struct head *h, struct slice line)
 	if (h->status < 100 || h->status > 599 || h->status == 101)
 		return FAULT_ANSWER;
 	h->has_length = h->chunked = 0;
+	h->length = 0;
+	h->nfields = 0;
+	h->keep = p[7] == '1';
 	buf_drop(&h->fields, buf_used(&h->fields));
 	return FAULT_NONE;
 }
@@ -55,9 +57,11 @@ check_framing(struct head *h, struct slice name, struct slice value)
 	if (syntax_same(name, slice_str("content-length"))) {
 		if (h->has_length || h->chunked || value.n == 0 || value.n > 18)
 			return FAULT_ANSWER;
-		for (size_t i = 0; i < value.n; i++)
+		for (size_t i = 0; i < value.n; i++) {
 			if (value.p[i] < '0' || value.p[i] > '9')
 				return FAULT_ANSWER;
+			h->length = h->length * 10 + (value.p[i] - '0');
+		}
 		h->has_length = 1;
 	} else if (syntax_same(name, slice_str("transfer-encoding"))) {
 		if (h->has_length || h->chunked ||
@@ -67,6 +71,12 @@ check_framing(struct head *h, struct slice name, struct slice value)
 	} else if (syntax_same(name, slice_str("content-encoding"))) {
 		if (value.n > 0 && !syntax_same(value, slice_str("identity")))
 			return FAULT_ENCODED;
+	} else if (syntax_same(name, slice_str("connection"))) {
+		struct slice item;
+
+		while (syntax_next(&value, &item))
+			if (syntax_same(item, slice_str("close")))
+				h->keep = 0;
 	}
 	return FAULT_NONE;
 }
@@ -79,6 +89,8 @@ take_field(struct head *h, struct slice line)
 	struct slice name, value;
 	enum fault f;
 
+	if (++h->nfields > HEAD_FIELDS_MAX)
+		return FAULT_HEAD_SIZE;
 	if (colon == NULL)
 		return FAULT_ANSWER;
 	name = slice_of(line.p, (size_t)(colon - line.p));
@@ -103,8 +115,10 @@ take_end(struct head *h)
 {
 	if (h->status >= 200)
 		h->done = 1;
-	else if (h->status == 0 || ++h->interim > HEAD_INTERIM_MAX)
+	else if (++h->interim > HEAD_INTERIM_MAX)
 		return FAULT_ANSWER;
+	else
+		h->status = 0;
 	return FAULT_NONE;
 }
 
@@ -120,11 +134,9 @@ head_line(struct head *h, struct slice line)
 		line.n--;
 	if (line.n > 0 && line.p[line.n - 1] == '\r')
 		line.n--;
-	if (line.n == 0)
-		return take_end(h);
-	if (line.n >= 5 && memcmp(line.p, "HTTP/", 5) == 0)
+	if (h->status == 0)
 		return take_status(h, line);
-	return h->status == 0 ? FAULT_ANSWER : take_field(h, line);
+	return line.n == 0 ? take_end(h) : take_field(h, line);
 }
 
 static struct slice

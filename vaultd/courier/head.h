@@ -1,9 +1,9 @@
 /*
- * head - the head of an upstream's answer: collected line by line as libcurl
- *	  hands it over, bounded, and filtered for the client.
+ * head - the head of an upstream's answer: collected line by line, bounded,
+ *	  and filtered for the client.
  *
- * Stricter than libcurl: one length, no length beside chunks, no coding but
- * chunked, no folded lines, no switch of protocols.
+ * One length, no length beside chunks, no coding but chunked, no folded lines,
+ * no switch of protocols.
  */
 #ifndef COURIER_HEAD_H
 #define COURIER_HEAD_H
@@ -14,13 +14,17 @@
 
 #define HEAD_MAX         65536 /* bytes, interim heads and trailers included */
 #define HEAD_INTERIM_MAX 16    /* answers with status 1xx */
+#define HEAD_FIELDS_MAX  2048  /* of one head: each is looked for in all */
 
 struct head {
-	unsigned status; /* of the last status line; 0: none yet */
+	unsigned status; /* of the head that has begun; 0: none has */
 	int done;        /* the final head is whole; lines are trailers now */
 	size_t bytes;
 	unsigned interim;
+	unsigned nfields;
 	int has_length, chunked;
+	uint64_t length; /* of the body, if has_length */
+	int keep; /* the connection outlives the answer (RFC 9112, 9.3) */
 	struct buf fields; /* pairs, unfiltered */
 };
 

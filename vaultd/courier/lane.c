@@ -4,96 +4,7 @@
 #include <unistd.h>
 
 #include "vaultd/courier/order.h"
-
-struct opened {
-	struct lane *lane;
-	struct opened *next;
-	uint64_t number;
-	int fd;
-	struct timer timer;
-};
-
-static struct opened *
-find(struct courier *c, uint32_t gate, uint64_t number)
-{
-	struct opened *o = c->opened;
-
-	while (o != NULL && (o->lane->gate != gate || o->number != number))
-		o = o->next;
-	return o;
-}
-
-/* Forget a stream.  Returns its descriptor. */
-static int
-forget(struct opened *o)
-{
-	struct lane *lane = o->lane;
-	struct opened **at = &lane->courier->opened;
-	int fd = o->fd;
-
-	while (*at != o)
-		at = &(*at)->next;
-	*at = o->next;
-	loop_timer_stop(lane->courier->life.loop, &o->timer);
-	free(o);
-	if (lane->opened-- == OPENED_MAX)
-		channel_resume(lane->channel);
-	return fd;
-}
-
-static void
-on_time(void *arg)
-{
-	(void)close(forget(arg));
-}
-
-int
-lane_take(struct courier *c, uint32_t gate, uint64_t number)
-{
-	struct opened *o = find(c, gate, number);
-
-	return o == NULL ? -1 : forget(o);
-}
-
-/*
- * Returns 0 or VERR_NOMEM.
- */
-static int
-keep(struct lane *lane, uint64_t number, int fd)
-{
-	struct courier *c = lane->courier;
-	struct opened *o;
-
-	if ((o = calloc(1, sizeof(*o))) == NULL)
-		return VERR_NOMEM;
-	*o = (struct opened){.lane = lane,
-	    .number = number,
-	    .fd = fd,
-	    .timer = {.on_time = on_time, .arg = o},
-	    .next = c->opened};
-	if (loop_timer(c->life.loop, &o->timer, MEET_MS) != 0) {
-		free(o);
-		return VERR_NOMEM;
-	}
-	c->opened = o;
-	if (++lane->opened == OPENED_MAX)
-		channel_pause(lane->channel);
-	return 0;
-}
-
-int
-lane_opened(struct lane *lane, uint64_t number, int fd)
-{
-	if (order_stream(lane->courier, lane->gate, number, fd) == 0)
-		return 0;
-	if (find(lane->courier, lane->gate, number) != NULL) {
-		(void)close(fd);
-		return VERR_EXISTS;
-	}
-	if (keep(lane, number, fd) != 0)
-		(void)close(fd);
-	return 0;
-}
+#include "vaultd/courier/stream.h"
 
 int
 lane_new(struct courier *c, uint32_t gate, int fd)
@@ -119,22 +30,31 @@ lane_new(struct courier *c, uint32_t gate, int fd)
 }
 
 void
-lane_drop(struct lane *lane, int r)
+lane_leave(struct lane *lane)
 {
-	struct courier *c = lane->courier;
-	struct lane **at = &c->lanes;
-	struct opened *o, *next;
+	struct lane **at = &lane->courier->lanes;
 
-	if (r != VERR_CLOSED)
-		room_report(&c->life, ROOM_GATE, lane->gate, r);
-	for (o = c->opened; o != NULL; o = next) {
-		next = o->next;
-		if (o->lane == lane)
-			(void)close(forget(o));
-	}
-	channel_free(lane->channel);
+	if (lane->channel != NULL || lane->streams != NULL)
+		return;
 	while (*at != lane)
 		at = &(*at)->next;
 	*at = lane->next;
 	free(lane);
+}
+
+void
+lane_drop(struct lane *lane, int r)
+{
+	struct stream *s, *next;
+
+	if (r != VERR_CLOSED)
+		room_report(&lane->courier->life, ROOM_GATE, lane->gate, r);
+	for (s = lane->streams; s != NULL; s = next) {
+		next = s->next;
+		if (s->order == NULL)
+			stream_free(s);
+	}
+	channel_free(lane->channel);
+	lane->channel = NULL;
+	lane_leave(lane);
 }

@@ -1,5 +1,5 @@
 /*
- * lane - streams that gates send down their lanes, until their order comes.
+ * lane - the way on which a gate sends its streams.
  */
 #ifndef COURIER_LANE_H
 #define COURIER_LANE_H
@@ -14,23 +14,12 @@ MUST_CHECK
 int lane_new(struct courier *c, uint32_t gate, int fd);
 
 /*
- * Close a lane; if "r" says that the gate broke the rules, report it.
+ * Close a lane and those of its streams that carry nothing; if "r" says that
+ * the gate broke the rules, report it.
  */
 void lane_drop(struct lane *lane, int r);
 
-/*
- * A stream came: give it to its order, or keep it for MEET_MS; with OPENED_MAX
- * of them the lane is read no further.  The descriptor is taken, and closed
- * where there is no memory for it.  Returns 0, or VERR_EXISTS: a number used
- * twice.
- */
-MUST_CHECK
-int lane_opened(struct lane *lane, uint64_t number, int fd);
-
-/*
- * Take the stream of a gate's request, if it has come.  Returns its descriptor
- * or -1.
- */
-int lane_take(struct courier *c, uint32_t gate, uint64_t number);
+/* For stream.c: a stream has gone; so does a closed lane without any. */
+void lane_leave(struct lane *lane);
 
 #endif /* COURIER_LANE_H */

@@ -7,8 +7,9 @@
 #include <unistd.h>
 
 #include "vaultd/base/log.h"
+#include "vaultd/courier/account.h"
 #include "vaultd/courier/allowlist.h"
-#include "vaultd/courier/order.h"
+#include "vaultd/courier/courier.h"
 #include "vaultd/courier/trust.h"
 
 /*
@@ -49,8 +50,7 @@ main(int argc, char **argv)
 	if ((r = trust_read(FD_CA, &c.pools.trust)) != 0)
 		log_say(LOG_NO_CA, (uint64_t)-r, 0, 0);
 	(void)close(FD_CA);
-	c.pools.loop = c.life.loop;
-	c.pools.done = order_done;
+	pools_init(&c.pools, c.life.loop);
 	room_landlock(&c.life, &courier_walls);
 	room_confine(&c.life, &courier_walls);
 	room_run(&c.life);

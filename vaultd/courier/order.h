@@ -1,6 +1,6 @@
 /*
- * order - one request of the keeper's: attached to its stream, sent upstream,
- *	   answered, accounted for.
+ * order - one request of the keeper's: meets its stream, gets a connection, is
+ *	   sent and answered (exchange.h), and accounted for.
  *
  * Every order ends with exactly one ORDER_DONE: refusal 0 if the answer was
  * passed on whole, else the refusal and error of fault.def (a cancelled one
@@ -10,20 +10,19 @@
 #define COURIER_ORDER_H
 
 #include "vaultd/courier/account.h"
+#include "vaultd/courier/answer.h"
+#include "vaultd/courier/conn.h"
 #include "vaultd/courier/courier.h"
-#include "vaultd/courier/head.h"
 
-#define BODY_HIGH     (64 * 1024)  /* of a request kept here, then it pauses */
-#define STREAM_HIGH   (128 * 1024) /* of an answer queued, then it pauses */
-#define DATA_MAX      16384        /* of an answer in one record */
-#define PROBE_MAX     (256 * 1024) /* of a health answer, then it is enough */
-#define DIAL_ATTEMPTS 4
+#define BODY_HIGH (64 * 1024)  /* of a request kept here, then it pauses */
+#define PROBE_MAX (256 * 1024) /* of a health answer, then it is enough */
 
 enum order_state {
-	ORDER_WAITS,   /* for its stream */
-	ORDER_DIALS,   /* for a socket */
-	ORDER_RUNS,    /* libcurl has it */
-	ORDER_LINGERS, /* done; its stream is being written out */
+	ORDER_WAITS,    /* for its stream */
+	ORDER_DIALS,    /* for a socket */
+	ORDER_CONNECTS, /* for the TLS handshake */
+	ORDER_RUNS,     /* its exchange is under way */
+	ORDER_DRAINS,   /* all was said to a client that is slow to take it */
 };
 
 struct order {
@@ -31,32 +30,37 @@ struct order {
 	struct order *next;
 	enum order_state state;
 	uint64_t id, ticket, number;
-	uint32_t gate, timeout_ms;
+	uint32_t gate, port, timeout_ms;
 	int probe, idempotent;
+	char host[256];
 	char pointer[ACCOUNT_MAX + 1];
-	struct channel *stream;
-	struct timer timer; /* whatever the state waits for */
+	struct stream *stream; /* NULL: a probe, or it is not there yet */
+	struct timer timer;    /* whatever the state waits for */
 
 	struct pool *pool;
-	CURL *easy;
-	struct curl_slist *headers, *connect_to;
-	int socket;    /* dialled, not yet taken; or -1 */
-	int no_socket; /* libcurl asked for one and there was none */
-	unsigned attempts;
+	struct conn *conn;
+	unsigned attempts; /* to dial */
 
 	enum body_kind body;
 	uint64_t length; /* of a BODY_LENGTH */
 	uint64_t came;   /* from the gate */
-	uint64_t sent;   /* taken by libcurl */
-	int body_ended, send_paused, recv_paused;
+	int body_ended;
 	struct buf in; /* came and not yet sent */
 
-	struct head head;
+	struct buf request; /* the head, kept until an answer begins */
+	size_t request_sent;
+	struct buf piece; /* of the body, framed, on its way */
+	int last_piece;   /* the last of them was made */
+	int mute;         /* the connection takes no more of the request */
+	uint64_t sent;    /* of the body */
+
+	struct answer answer;
+	struct buf rest; /* read: a line that has not come whole */
 	uint64_t received;
 	uint64_t moved;   /* bytes since the timer was set */
 	struct buf kept;  /* a probe's answer */
-	enum fault fault; /* found by us, inside libcurl's callbacks */
 	int enough;       /* the rest of a probe's answer is not wanted */
+	enum fault fault; /* what was wrong before its stream came */
 };
 
 /*
@@ -69,11 +73,21 @@ int order_new(struct courier *c, const struct rec_ORDER *m);
 void order_cancel(struct courier *c, uint64_t id);
 
 /*
- * Give a stream to the order that waits for it.  The descriptor is taken
- * unless the answer is VERR_NOTFOUND.  Returns 0, VERR_NOTFOUND or VERR_NOMEM.
+ * Give a stream to the order that waits for it.  Returns 0 or VERR_NOTFOUND.
  */
 MUST_CHECK
-int order_stream(struct courier *c, uint32_t gate, uint64_t number, int fd);
+int order_meet(
+    struct courier *c, uint32_t gate, uint64_t number, struct stream *s);
+
+/*
+ * From the stream: a part of the body, its end (an offence where the order has
+ * none, or less), and the stream's own end.
+ */
+MUST_CHECK
+int order_body(struct order *o, struct slice bytes);
+MUST_CHECK
+int order_body_end(struct order *o);
+void order_lost_stream(struct order *o);
 
 /*
  * The dialer's answer; "fd" is taken.  One that nobody waits for is dropped.
@@ -86,13 +100,11 @@ void order_dialled(
  */
 void order_dial_again(struct courier *c);
 
-/* pools.done */
-void order_done(CURL *easy, CURLcode code);
+/* From the connection: it can be used, or something may have come. */
+void order_connected(struct order *o);
+void order_go_on(struct order *o);
 
-/*
- * For transfer.c: what libcurl and the stream have for each other.
- */
-void order_head(struct order *o);
+/* End it, for this reason. */
 void order_fail(struct order *o, enum fault fault);
 
 #endif /* COURIER_ORDER_H */

@@ -3,8 +3,8 @@
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "vaultd/courier/conn.h"
 #include "vaultd/courier/trust.h"
 
 struct pool {
@@ -14,6 +14,8 @@ struct pool {
 	CURLM *multi;
 	struct timer timer; /* libcurl's */
 	struct timer idle;
+	struct conn *resting; /* the last used first */
+	size_t nresting;
 	size_t users;
 	int retired; /* not to be found any more */
 	X509_STORE *trust;
@@ -39,8 +41,16 @@ unlink_pool(struct pool *p)
 }
 
 static void
+close_resting(struct pool *p)
+{
+	while (p->resting != NULL)
+		pool_forget(p->resting);
+}
+
+static void
 pool_free(struct pool *p)
 {
+	close_resting(p);
 	unlink_pool(p);
 	p->all->count--;
 	if (p->multi != NULL)
@@ -54,8 +64,9 @@ pool_free(struct pool *p)
 }
 
 /*
- * Collect the transfers that have ended.  The pool is held, because their
- * orders let go of it.
+ * Collect the handshakes that have ended.  The pool is held, because their
+ * orders may let go of it.  A handle stays on the multi handle while its
+ * connection lives.
  */
 static void
 collect(struct pool *p)
@@ -68,10 +79,8 @@ collect(struct pool *p)
 		CURL *easy = msg->easy_handle;
 		CURLcode code = msg->data.result;
 
-		if (msg->msg != CURLMSG_DONE)
-			continue;
-		(void)curl_multi_remove_handle(p->multi, easy);
-		p->all->done(easy, code);
+		if (msg->msg == CURLMSG_DONE)
+			conn_handshaken(easy, code);
 	}
 	pool_release(p);
 }
@@ -85,6 +94,35 @@ drive(struct pool *p, curl_socket_t fd, int events)
 	collect(p);
 }
 
+/*
+ * Events come again while they are not heeded.  A step of a handshake takes a
+ * millisecond, in which nobody else is served: a few in each round.
+ */
+static int
+is_enough(struct pools *all)
+{
+	if (all->steps == POOL_STEPS)
+		return 1;
+	all->steps++;
+	loop_defer(all->loop, &all->round);
+	return 0;
+}
+
+static void
+on_round(void *arg)
+{
+	struct pools *all = arg;
+
+	all->steps = 0;
+}
+
+void
+pools_init(struct pools *all, struct loop *l)
+{
+	all->loop = l;
+	all->round = (struct task){.run = on_round, .arg = all};
+}
+
 static void
 on_socket(void *arg, uint32_t events)
 {
@@ -93,7 +131,8 @@ on_socket(void *arg, uint32_t events)
 	    (events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
 	    (events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
 
-	drive(s->pool, s->watch.fd, bits);
+	if (!is_enough(s->pool->all))
+		drive(s->pool, s->watch.fd, bits);
 }
 
 static void
@@ -162,11 +201,7 @@ set_multi(struct pool *p)
 	    curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p) != CURLM_OK ||
 	    curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, want_time) !=
 	        CURLM_OK ||
-	    curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p) != CURLM_OK ||
-	    curl_multi_setopt(p->multi, CURLMOPT_PIPELINING,
-	        (long)CURLPIPE_NOTHING) != CURLM_OK ||
-	    curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS,
-	        (long)POOL_CONNECTIONS) != CURLM_OK)
+	    curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p) != CURLM_OK)
 		return VERR_NOMEM;
 	return 0;
 }
@@ -238,26 +273,18 @@ free_oldest(struct pools *all)
 int
 pool_make_room(struct pools *all)
 {
-	while (all->sockets >= POOL_SOCKETS_MAX)
-		if (free_oldest(all) != 0)
+	struct pool *oldest;
+
+	while (all->sockets >= POOL_SOCKETS_MAX) {
+		oldest = NULL;
+		for (struct pool *p = all->first; p != NULL; p = p->next)
+			if (p->resting != NULL)
+				oldest = p;
+		if (oldest == NULL)
 			return VERR_BUSY;
+		pool_forget(oldest->resting);
+	}
 	return 0;
-}
-
-void
-pool_count_socket(struct pool *p)
-{
-	p->all->sockets++;
-}
-
-/* CURLOPT_CLOSESOCKETFUNCTION */
-static int
-close_socket(void *arg, curl_socket_t fd)
-{
-	struct pool *p = arg;
-
-	p->all->sockets--;
-	return close(fd);
 }
 
 static int
@@ -292,14 +319,35 @@ pool_get(struct pools *all, uint64_t number, struct slice ca, struct slice pin,
 	return 0;
 }
 
+/*
+ * Did the upstream say that it closes, or was TCP cut?  libcurl takes both for
+ * an end; only TLS's own close_notify proves one (RFC 9112, 9.8).
+ */
+static void
+on_alert(const SSL *ssl, int where, int value)
+{
+	struct conn *conn = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+	if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT &&
+	    (value & 0xff) == SSL_AD_CLOSE_NOTIFY)
+		conn->closed = 1;
+}
+
 /* CURLOPT_SSL_CTX_FUNCTION: the pool's anchors instead of libcurl's. */
 static CURLcode
 set_store(CURL *easy, void *ctx, void *arg)
 {
 	struct pool *p = arg;
+	char *conn = NULL;
 
-	(void)easy;
+	(void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &conn);
+	SSL_CTX_set_app_data((SSL_CTX *)ctx, conn);
+	SSL_CTX_set_info_callback(ctx, on_alert);
 	SSL_CTX_set1_cert_store(ctx, p->trust);
+	/* One would have writing wait for reading (TLS 1.2). */
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
+	/* A record's head and body in one read. */
+	SSL_CTX_set_read_ahead(ctx, 1);
 	return CURLE_OK;
 }
 
@@ -309,17 +357,31 @@ pool_prepare(struct pool *p, CURL *easy)
 	if (curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, set_store) !=
 	        CURLE_OK ||
 	    curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, p) != CURLE_OK ||
-	    curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, p->pin) !=
-	        CURLE_OK ||
-	    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket) !=
-	        CURLE_OK ||
-	    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, p) != CURLE_OK)
+	    curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, p->pin) != CURLE_OK)
 		return VERR_NOMEM;
 	return 0;
 }
 
+struct loop *
+pool_loop(const struct pool *p)
+{
+	return p->all->loop;
+}
+
+void
+pool_join(struct pool *p)
+{
+	p->all->sockets++;
+}
+
+void
+pool_leave(struct pool *p)
+{
+	p->all->sockets--;
+}
+
 int
-pool_add(struct pool *p, CURL *easy)
+pool_connect(struct pool *p, CURL *easy)
 {
 	return curl_multi_add_handle(p->multi, easy) == CURLM_OK
 	    ? 0
@@ -327,9 +389,70 @@ pool_add(struct pool *p, CURL *easy)
 }
 
 void
-pool_remove(struct pool *p, CURL *easy)
+pool_disconnect(struct pool *p, CURL *easy)
 {
 	(void)curl_multi_remove_handle(p->multi, easy);
+}
+
+int
+pool_is_quiet(struct conn *conn)
+{
+	uint8_t byte;
+	size_t n;
+
+	return conn_read(conn, &byte, 1, &n) == VERR_AGAIN;
+}
+
+static void
+unlink_resting(struct conn *conn)
+{
+	struct conn **at = &conn->pool->resting;
+
+	while (*at != conn)
+		at = &(*at)->next;
+	*at = conn->next;
+	conn->pool->nresting--;
+}
+
+void
+pool_forget(struct conn *conn)
+{
+	unlink_resting(conn);
+	conn_free(conn);
+}
+
+struct conn *
+pool_take(struct pool *p, struct slice host, uint32_t port)
+{
+	struct conn *conn = p->resting, *next;
+
+	for (; conn != NULL; conn = next) {
+		next = conn->next;
+		if (conn->port != port || !slice_is(host, conn->host))
+			continue;
+		if (pool_is_quiet(conn)) {
+			unlink_resting(conn);
+			return conn;
+		}
+		pool_forget(conn);
+	}
+	return NULL;
+}
+
+void
+pool_rest(struct conn *conn)
+{
+	struct pool *p = conn->pool;
+
+	conn->order = NULL;
+	if (p->retired || p->nresting == POOL_CONNECTIONS) {
+		conn_free(conn);
+		return;
+	}
+	conn_wait(conn, EPOLLIN);
+	conn->next = p->resting;
+	p->resting = conn;
+	p->nresting++;
 }
 
 void

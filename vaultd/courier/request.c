@@ -1,13 +1,10 @@
 #include "vaultd/courier/request.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <strings.h>
 
 #include "protocol/pairs.h"
 #include "vaultd/courier/syntax.h"
 
-#define URL_MAX     (16384 + 512)
 #define HEADERS_MAX 128
 
 /* What frames or routes a message is not an order's to say. */
@@ -64,11 +61,54 @@ request_has_body(const struct rec_ORDER *order)
 	return order->body != BODY_NONE || is_one_of(order->method, list);
 }
 
-/* A name, a dotted quad, or an IPv6 address: nothing that needs decoding. */
+/*
+ * A number, in any of the spellings that some resolver reads as an address,
+ * is only one as a dotted quad; the dialer never sees another.
+ */
 static int
-host_valid(struct slice host)
+is_number(struct slice label)
 {
-	if (host.n == 0 || host.n > 253)
+	if (label.n == 0 || label.p[0] < '0' || label.p[0] > '9')
+		return 0;
+	if (label.n > 2 && label.p[0] == '0' && label.p[1] == 'x')
+		return 1;
+	for (size_t i = 0; i < label.n; i++)
+		if (label.p[i] < '0' || label.p[i] > '9')
+			return 0;
+	return 1;
+}
+
+static int
+is_dotted_quad(struct slice host)
+{
+	unsigned parts = 1, value = 0, digits = 0;
+
+	for (size_t i = 0; i < host.n; i++) {
+		if (host.p[i] == '.') {
+			if (digits == 0)
+				return 0;
+			parts++;
+			value = digits = 0;
+			continue;
+		}
+		if (host.p[i] < '0' || host.p[i] > '9' ||
+		    (digits > 0 && value == 0))
+			return 0;
+		value = value * 10 + (host.p[i] - '0');
+		digits++;
+		if (value > 255)
+			return 0;
+	}
+	return parts == 4 && digits > 0;
+}
+
+int
+request_origin_valid(struct slice host, uint64_t port)
+{
+	size_t last = 0;
+	int address = 0;
+
+	if (host.n == 0 || host.n > HOST_MAX || port == 0 || port > UINT16_MAX)
 		return 0;
 	for (size_t i = 0; i < host.n; i++) {
 		uint8_t c = host.p[i];
@@ -76,8 +116,14 @@ host_valid(struct slice host)
 		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
 		    c != '-' && c != '.' && c != ':')
 			return 0;
+		address |= c == ':';
+		if (c == '.')
+			last = i + 1;
 	}
-	return 1;
+	if (last == host.n)
+		return 0;
+	return address || !is_number(slice_of(host.p + last, host.n - last)) ||
+	    is_dotted_quad(host);
 }
 
 static int
@@ -92,125 +138,6 @@ target_valid(struct slice target)
 	return 1;
 }
 
-/* True if "part" of the URL is "want"; NULL: is not there. */
-static int
-part_is(CURLU *u, CURLUPart part, const char *want)
-{
-	char *got = NULL;
-	int same;
-
-	if (curl_url_get(u, part, &got, 0) != CURLUE_OK)
-		return want == NULL;
-	same = want != NULL && strcmp(got, want) == 0;
-	curl_free(got);
-	return same;
-}
-
-static int
-parts_are(CURLU *u, const char *host, const char *port, char *target)
-{
-	char *query = strchr(target, '?');
-
-	if (query != NULL)
-		*query++ = '\0';
-	return part_is(u, CURLUPART_SCHEME, "https") &&
-	    part_is(u, CURLUPART_USER, NULL) &&
-	    part_is(u, CURLUPART_PASSWORD, NULL) &&
-	    part_is(u, CURLUPART_OPTIONS, NULL) &&
-	    part_is(u, CURLUPART_ZONEID, NULL) &&
-	    part_is(u, CURLUPART_FRAGMENT, NULL) &&
-	    part_is(u, CURLUPART_HOST, host) &&
-	    part_is(u, CURLUPART_PORT, port) &&
-	    part_is(u, CURLUPART_PATH, target) &&
-	    part_is(u, CURLUPART_QUERY, query);
-}
-
-/* The words of a URL as libcurl wants them: terminated. */
-struct words {
-	char host[260], port[8], target[URL_MAX], url[URL_MAX + 300];
-};
-
-static int
-words_of(const struct rec_ORDER *o, struct words *w)
-{
-	const char *fmt =
-	    memchr(o->host.p, ':', o->host.n) != NULL ? "[%.*s]" : "%.*s";
-
-	if (!host_valid(o->host) || o->port == 0 || o->port > UINT16_MAX ||
-	    !target_valid(o->target) || o->target.n >= sizeof(w->target))
-		return VERR_FORMAT;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	(void)snprintf(w->host, sizeof(w->host), fmt, (int)o->host.n,
-	    (const char *)o->host.p);
-#pragma GCC diagnostic pop
-	(void)snprintf(w->port, sizeof(w->port), "%u", (unsigned)o->port);
-	memcpy(w->target, o->target.p, o->target.n);
-	w->target[o->target.n] = '\0';
-	(void)snprintf(w->url, sizeof(w->url), "https://%s:%s%s", w->host,
-	    w->port, w->target);
-	return 0;
-}
-
-int
-request_url(const struct rec_ORDER *order, char **ret)
-{
-	struct words *w = calloc(1, sizeof(*w));
-	CURLU *u = curl_url();
-	int r = VERR_NOMEM;
-
-	if (w == NULL || u == NULL)
-		goto out;
-	if ((r = words_of(order, w)) != 0)
-		goto out;
-	r = VERR_FORMAT;
-	if (curl_url_set(u, CURLUPART_URL, w->url, CURLU_PATH_AS_IS) !=
-	        CURLUE_OK ||
-	    !parts_are(u, w->host, w->port, w->target) ||
-	    curl_url_set(u, CURLUPART_QUERY, NULL, 0) != CURLUE_OK ||
-	    curl_url_set(u, CURLUPART_PATH, "/", 0) != CURLUE_OK)
-		goto out;
-	r = curl_url_get(u, CURLUPART_URL, ret, 0) == CURLUE_OK ? 0
-	                                                        : VERR_NOMEM;
-out:
-	curl_url_cleanup(u);
-	free(w);
-	return r;
-}
-
-/* Append one line to the list; on failure the list is as it was. */
-static int
-append(struct curl_slist **list, const char *line)
-{
-	struct curl_slist *longer = curl_slist_append(*list, line);
-
-	if (longer == NULL)
-		return VERR_NOMEM;
-	*list = longer;
-	return 0;
-}
-
-/* "Name: value", or "Name;", which is how libcurl is told an empty one. */
-static int
-append_field(struct curl_slist **list, struct slice name, struct slice value)
-{
-	size_t size = name.n + value.n + 3;
-	char *line;
-	int r;
-
-	if ((line = malloc(size)) == NULL)
-		return VERR_NOMEM;
-	if (value.n == 0)
-		(void)snprintf(
-		    line, size, "%.*s;", (int)name.n, (const char *)name.p);
-	else
-		(void)snprintf(line, size, "%.*s: %.*s", (int)name.n,
-		    (const char *)name.p, (int)value.n, (const char *)value.p);
-	r = append(list, line);
-	free(line);
-	return r;
-}
-
 static int
 is_not_theirs(struct slice name)
 {
@@ -220,37 +147,94 @@ is_not_theirs(struct slice name)
 	return syntax_begins(name, "proxy-");
 }
 
-int
-request_headers(const struct rec_ORDER *order, struct curl_slist **ret)
+/* Append all of "parts", up to an empty one. */
+static int
+append(struct buf *out, const struct slice *parts)
 {
-	struct curl_slist *list = NULL;
+	int r = 0;
+
+	for (; r == 0 && parts->n > 0; parts++)
+		r = buf_add(out, parts->p, parts->n);
+	return r;
+}
+#define APPEND(out, ...)                                                       \
+	append((out), (const struct slice[]){__VA_ARGS__, {NULL, 0}})
+#define TEXT(s) slice_str(s)
+
+/* The port is said unless it is the scheme's own, an IPv6 address bracketed. */
+static int
+append_host(const struct rec_ORDER *order, struct buf *out)
+{
+	char line[HOST_MAX + 32], port[8] = "";
+	const char *host = (const char *)order->host.p;
+	int n = (int)order->host.n;
+
+	if (order->port != 443)
+		(void)snprintf(
+		    port, sizeof(port), ":%u", (unsigned)order->port);
+	if (memchr(host, ':', order->host.n) != NULL)
+		n = snprintf(
+		    line, sizeof(line), "Host: [%.*s]%s\r\n", n, host, port);
+	else
+		n = snprintf(
+		    line, sizeof(line), "Host: %.*s%s\r\n", n, host, port);
+	return buf_add(out, line, (size_t)n);
+}
+
+static int
+append_fields(const struct rec_ORDER *order, struct buf *out)
+{
 	struct slice rest = order->headers, name, value;
-	int r, has_accept = 0, has_encoding = 0;
+	int r, has_encoding = 0;
 
 	for (size_t n = 0; (r = pairs_next(&rest, &name, &value)) == 0; n++) {
 		value = syntax_trim(value);
-		r = VERR_FORMAT;
 		if (n == HEADERS_MAX || !syntax_is_token(name) ||
 		    !syntax_is_value(value) || is_not_theirs(name))
-			goto out;
-		has_accept |= syntax_same(name, slice_str("accept"));
+			return VERR_FORMAT;
 		has_encoding |= syntax_same(name, slice_str("accept-encoding"));
-		if ((r = append_field(&list, name, value)) != 0)
-			goto out;
+		r = value.n == 0
+		    ? APPEND(out, name, TEXT(":\r\n"))
+		    : APPEND(out, name, TEXT(": "), value, TEXT("\r\n"));
+		if (r != 0)
+			return r;
 	}
 	if (r != VERR_NOTFOUND)
-		goto out;
-	/* libcurl's own are struck out by a name without a value. */
-	if ((r = append(&list, "Expect:")) != 0)
-		goto out;
-	if (!has_accept && (r = append(&list, "Accept:")) != 0)
-		goto out;
-	if (!has_encoding &&
-	    (r = append(&list, "Accept-Encoding: identity")) != 0)
-		goto out;
-	*ret = list;
-	return 0;
-out:
-	curl_slist_free_all(list);
-	return r;
+		return r;
+	return has_encoding
+	    ? 0
+	    : APPEND(out, TEXT("Accept-Encoding: identity\r\n"));
+}
+
+static int
+append_framing(const struct rec_ORDER *order, struct buf *out)
+{
+	char length[48];
+
+	if (order->body == BODY_STREAM)
+		return APPEND(out, TEXT("Transfer-Encoding: chunked\r\n\r\n"));
+	if (!request_has_body(order))
+		return APPEND(out, TEXT("\r\n"));
+	(void)snprintf(length, sizeof(length), "Content-Length: %llu\r\n\r\n",
+	    order->body == BODY_LENGTH ? (unsigned long long)order->length
+	                               : 0ULL);
+	return APPEND(out, TEXT(length));
+}
+
+int
+request_head(const struct rec_ORDER *order, struct buf *out)
+{
+	int r;
+
+	if (!request_method_valid(order->method) ||
+	    !request_origin_valid(order->host, order->port) ||
+	    !target_valid(order->target) ||
+	    (slice_is(order->method, "HEAD") && order->body != BODY_NONE))
+		return VERR_FORMAT;
+	if ((r = APPEND(out, order->method, TEXT(" "), order->target,
+	         TEXT(" HTTP/1.1\r\n"))) != 0 ||
+	    (r = append_host(order, out)) != 0 ||
+	    (r = append_fields(order, out)) != 0)
+		return r;
+	return append_framing(order, out);
 }

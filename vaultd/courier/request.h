@@ -1,37 +1,34 @@
 /*
- * request - an order's words turned into what libcurl sends, checked once more
- *	     where they become bytes on a wire.
+ * request - an order's words turned into bytes on a wire, checked once more
+ *	     where that happens.
  *
- * libcurl sends CR and LF in a header or method as they are, collapses dots in
- * paths and decodes escapes in hosts; so nothing reaches it that could be read
- * in two ways.
+ * What is written here is all that is sent: request line, Host, the order's
+ * fields and the framing.  Nothing can be read in two ways, by libcurl, which
+ * makes the connection, or by the upstream.
  */
 #ifndef COURIER_REQUEST_H
 #define COURIER_REQUEST_H
 
-#include <curl/curl.h>
-
 #include "protocol/record.h"
+#include "vaultd/base/buf.h"
+
+#define HOST_MAX 253
 
 /*
- * Build the URL of the order's origin, "https://HOST:PORT/", and prove that a
- * URL of that origin and the order's target has exactly these parts: no
- * userinfo, no fragment, no other host, port, path or query.  The target
- * itself is sent byte for byte, so it is not in the URL.
- * *ret is the caller's to curl_free().  Returns 0, VERR_FORMAT or VERR_NOMEM.
+ * True if "host" is a name, a dotted quad or an IPv6 address and "port" one of
+ * TCP's: nothing that needs decoding, nothing that could end a URL's host.
  */
-MUST_CHECK
-int request_url(const struct rec_ORDER *order, char **ret);
+int request_origin_valid(struct slice host, uint64_t port);
 
 /*
- * Build libcurl's header list from the order's pairs: those and nothing of
- * libcurl's own.  Names are tokens, values without control bytes; what frames
- * the message is libcurl's and refused here.  "Accept-Encoding: identity" is
- * added where there is none.  *ret is the caller's to curl_slist_free_all(),
- * which wipes (base/zerofree.c).  Returns 0, VERR_FORMAT or VERR_NOMEM.
+ * Append the head of the order's request (RFC 9112, 3) to "out": the method
+ * and the target byte for byte, Host, the order's pairs, "Accept-Encoding:
+ * identity" where they have none, and how the body is framed.  Fields that
+ * frame or route a message are not an order's to say.
+ * Returns 0, VERR_FORMAT or VERR_NOMEM; "out" may then hold a part.
  */
 MUST_CHECK
-int request_headers(const struct rec_ORDER *order, struct curl_slist **ret);
+int request_head(const struct rec_ORDER *order, struct buf *out);
 
 /*
  * True if "method" is 1 to 20 upper-case letters (and '-', '_').

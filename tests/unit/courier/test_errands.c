@@ -2,6 +2,8 @@
  * What a request meets between the vault and an upstream: by the shipped
  * courier and dialer, behind their walls.
  */
+#include <poll.h>
+
 #include "protocol/refusal.h"
 #include "tests/unit/courier/house.h"
 
@@ -172,6 +174,28 @@ http_only_harmless_requests_are_made_again(void **state)
 	}
 }
 
+/* Of a body without a byte the end was said, and is said again. */
+static void
+http_requests_made_again_are_whole(void **state)
+{
+	struct errand e = {
+	    .target = "/stream?bytes=1", .server = "drops", .pool = 125};
+	const struct outcome *o;
+
+	(void)state;
+	assert_int_equal(errand_run(&e)->status, 200);
+	(void)upstream("setattr(drops, 'dropping', True)");
+	e = (struct errand){.method = "PUT",
+	    .target = "/drop",
+	    .server = "drops",
+	    .body = BODY_STREAM,
+	    .pool = 125,
+	    .timeout_ms = 2000};
+	o = errand_run(&e);
+	assert_string_equal(o->sentence, "");
+	assert_int_equal(o->status, 404);
+}
+
 static long
 memory_of_courier(void)
 {
@@ -202,6 +226,47 @@ http_slow_readers_hold_the_upstream_back(void **state)
 	o = errand_end(&e);
 	assert_int_equal(o->length, 32 * BIG);
 	assert_int_equal(o->refusal, 0);
+}
+
+/* A courier may be ended when it has said that its orders are done. */
+static void
+http_answers_are_done_when_they_were_taken(void **state)
+{
+	struct errand e = {.target = "/stream?bytes=300000", .keep = 1};
+	struct pollfd p = {.fd = house.courier.keeper, .events = POLLIN};
+	const struct outcome *o;
+
+	(void)state;
+	errand_start(&e);
+	while (poll(&p, 1, 500) == 1)
+		assert_int_not_equal(hear(p.fd)->type, REC_ORDER_DONE);
+	o = errand_end(&e);
+	assert_int_equal(o->length, 300000);
+	assert_int_equal(o->done.refusal, 0);
+	assert_int_equal(o->done.received, 300000);
+	/* The connection was not held up by the client. */
+	e = (struct errand){.target = "/stream?bytes=1", .on = e.stream};
+	assert_int_equal(errand_run(&e)->length, 1);
+	/* One that is given up is not. */
+	e = (struct errand){.target = "/stream?bytes=300000"};
+	errand_start(&e);
+	(void)poll(NULL, 0, 300);
+	(void)close(e.stream);
+	e.stream = -1;
+	assert_int_equal(errand_end(&e)->done.error, -VERR_CLOSED);
+	/* One that is cancelled too late has not failed as well. */
+	e = (struct errand){.target = "/stream?bytes=300000", .keep = 1};
+	errand_start(&e);
+	(void)poll(NULL, 0, 300);
+	SAY(house.courier.keeper, ORDER_CANCEL, .order = e.order);
+	o = errand_end(&e);
+	assert_int_equal(o->done.error, -VERR_CLOSED);
+	if (o->refusal == 0) {
+		assert_int_equal(o->length, 300000);
+		e = (struct errand){
+		    .target = "/stream?bytes=1", .on = e.stream};
+		assert_int_equal(errand_run(&e)->length, 1);
+	}
 }
 
 static void
@@ -261,9 +326,11 @@ http_health_checks_name_the_account(void **state)
 	static const struct {
 		const char *pointer, *account;
 	} cases[] = {{"/id", "acct_1"}, {"/no", ""}, {"", ""}};
+	long before;
 
 	(void)state;
 	(void)upstream("u.accounts.update({'probe-key': 'acct_1'})");
+	before = upstream_number("u.connections");
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct errand e = {.target = "/account",
 		    .probe = 1,
@@ -276,6 +343,9 @@ http_health_checks_name_the_account(void **state)
 		assert_int_equal(o->done.refusal, 0);
 		assert_string_equal(o->account, cases[i].account);
 	}
+	/* Each for itself: the credential of one may never be in force. */
+	assert_int_equal(
+	    upstream_number("u.connections"), before + (long)COUNT(cases));
 	for (int i = 0; i < 2; i++) {
 		struct errand e = {
 		    .target = i ? "/stream?bytes=9000000" : "/account",
@@ -308,7 +378,9 @@ main(void)
 	    cmocka_unit_test(http_connections_are_reused_in_their_pool_alone),
 	    cmocka_unit_test(http_dead_connections_are_replaced),
 	    cmocka_unit_test(http_only_harmless_requests_are_made_again),
+	    cmocka_unit_test(http_requests_made_again_are_whole),
 	    cmocka_unit_test(http_slow_readers_hold_the_upstream_back),
+	    cmocka_unit_test(http_answers_are_done_when_they_were_taken),
 	    cmocka_unit_test(http_slow_upstreams_hold_the_client_back),
 	    cmocka_unit_test(http_cancelled_requests_are_abandoned),
 	    cmocka_unit_test(http_silent_upstreams_time_out),
