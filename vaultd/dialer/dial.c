@@ -31,7 +31,8 @@ struct dial {
 	struct address list[TRIES_MAX]; /* permitted ones */
 	struct try tries[TRIES_MAX];
 	size_t n, tried;
-	int error; /* why the last one failed */
+	int error;     /* why the last one failed */
+	int connected; /* waits for room towards the courier; or -1 */
 };
 
 static void
@@ -45,6 +46,14 @@ close_try(struct dial *d, struct try *t)
 }
 
 static void
+stop_trying(struct dial *d)
+{
+	loop_timer_stop(d->dialer->life.loop, &d->another);
+	for (size_t i = 0; i < d->tried; i++)
+		close_try(d, &d->tries[i]);
+}
+
+static void
 dial_free(struct dial *d)
 {
 	struct loop *l = d->dialer->life.loop;
@@ -54,11 +63,12 @@ dial_free(struct dial *d)
 		at = &(*at)->next;
 	*at = d->next;
 	d->dialer->ndials--;
+	d->courier->ndials--;
 	loop_timer_stop(l, &d->limit);
-	loop_timer_stop(l, &d->another);
 	resolve_free(d->resolve);
-	for (size_t i = 0; i < d->tried; i++)
-		close_try(d, &d->tries[i]);
+	stop_trying(d);
+	if (d->connected >= 0)
+		(void)close(d->connected);
 	free(d);
 }
 
@@ -74,6 +84,46 @@ answer(struct dial *d, int r, int fd)
 
 	channel_put(d->courier->channel, REC_DIALED, &m, fd);
 	dial_free(d);
+}
+
+/*
+ * A connection for the courier: now, or when it has taken those before.
+ */
+static void
+deliver(struct dial *d, int fd)
+{
+	if (channel_takes_fd(d->courier->channel)) {
+		answer(d, 0, fd);
+		return;
+	}
+	stop_trying(d);
+	d->connected = fd;
+}
+
+/* New dials are put before the others. */
+static struct dial *
+oldest_connected(const struct courier *courier)
+{
+	struct dial *found = NULL;
+
+	for (struct dial *d = courier->dialer->dials; d != NULL; d = d->next)
+		if (d->courier == courier && d->connected >= 0)
+			found = d;
+	return found;
+}
+
+void
+dial_deliver(const struct courier *courier)
+{
+	struct dial *d;
+
+	while (channel_takes_fd(courier->channel) &&
+	    (d = oldest_connected(courier)) != NULL) {
+		int fd = d->connected;
+
+		d->connected = -1;
+		answer(d, 0, fd);
+	}
 }
 
 static void try_next(struct dial *d);
@@ -114,7 +164,7 @@ on_connect(void *arg, uint32_t events)
 	loop_remove(d->dialer->life.loop, &t->watch);
 	t->watch.fd = -1;
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	answer(d, 0, fd);
+	deliver(d, fd);
 }
 
 static int
@@ -218,6 +268,18 @@ begin(struct dial *d)
 	return 0;
 }
 
+/*
+ * No courier has more than half of what the others leave, whatever it asks
+ * for: there is a place for the next one.
+ */
+static int
+has_place(const struct dialer *dialer, const struct courier *courier)
+{
+	size_t others = dialer->ndials - courier->ndials;
+
+	return courier->ndials < (DIALS_MAX - others) / 2;
+}
+
 int
 dial_start(struct dialer *dialer, struct courier *courier, uint64_t ticket,
     uint32_t attempt)
@@ -225,7 +287,7 @@ dial_start(struct dialer *dialer, struct courier *courier, uint64_t ticket,
 	struct dial *d;
 	int r;
 
-	if (dialer->ndials == DIALS_MAX)
+	if (!has_place(dialer, courier))
 		return VERR_BUSY;
 	if ((d = calloc(1, sizeof(*d))) == NULL)
 		return VERR_NOMEM;
@@ -233,11 +295,13 @@ dial_start(struct dialer *dialer, struct courier *courier, uint64_t ticket,
 	    .courier = courier,
 	    .id = ticket,
 	    .attempt = attempt,
+	    .connected = -1,
 	    .limit = {.on_time = on_limit, .arg = d},
 	    .another = {.on_time = on_another, .arg = d},
 	    .next = dialer->dials};
 	dialer->dials = d;
 	dialer->ndials++;
+	courier->ndials++;
 	if ((r = begin(d)) == VERR_NOTFOUND)
 		r = loop_timer(dialer->life.loop, &d->limit, TICKET_WAIT_MS);
 	if (r != 0)

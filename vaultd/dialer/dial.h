@@ -27,6 +27,11 @@ int dial_start(struct dialer *d, struct courier *courier, uint64_t ticket,
 void dial_ticket_came(struct dialer *d, uint64_t ticket);
 
 /*
+ * There is room on the way to "courier": connections that wait for it go.
+ */
+void dial_deliver(const struct courier *courier);
+
+/*
  * Give up the dials of a ticket, or of a courier that is gone.
  */
 void dial_ticket_ended(struct dialer *d, uint64_t ticket);

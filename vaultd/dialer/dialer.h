@@ -15,6 +15,7 @@ struct courier {
 	struct dialer *dialer;
 	uint32_t number;
 	struct channel *channel;
+	size_t ndials;
 	struct courier *next;
 };
 

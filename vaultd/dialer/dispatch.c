@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#define BACKLOG_MAX (64 * 1024) /* bytes of answers that were not read */
+
 /* From the supervisor: couriers, joined to this room. */
 
 static int
@@ -71,6 +73,9 @@ on_dial(void *arg, const union record *m, int *fd)
 		return r;
 	channel_say(c->channel, DIALED, .ticket = m->DIAL.ticket,
 	    .attempt = m->DIAL.attempt, .error = (uint64_t)-r);
+	/* Who does not read his answers is not heard until he has. */
+	if (channel_queued(c->channel) > BACKLOG_MAX)
+		channel_pause(c->channel);
 	return 0;
 }
 
@@ -112,6 +117,13 @@ courier_closed(void *arg, struct channel *ch, int r)
 	dialer_drop_courier(arg, r);
 }
 
+static void
+courier_drained(void *arg, struct channel *ch)
+{
+	channel_resume(ch);
+	dial_deliver(arg);
+}
+
 void
 dialer_drop_courier(struct courier *c, int r)
 {
@@ -131,5 +143,6 @@ const struct channel_ops dialer_supervisor_ops = {
     .handlers = from_supervisor, .on_closed = supervisor_closed};
 const struct channel_ops dialer_keeper_ops = {
     .handlers = from_keeper, .on_closed = keeper_closed};
-const struct channel_ops dialer_courier_ops = {
-    .handlers = from_courier, .on_closed = courier_closed};
+const struct channel_ops dialer_courier_ops = {.handlers = from_courier,
+    .on_closed = courier_closed,
+    .on_drained = courier_drained};

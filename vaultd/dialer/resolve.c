@@ -1,6 +1,7 @@
 #include "vaultd/dialer/resolve.h"
 
 #include <ares.h>
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -206,6 +207,31 @@ open_channel(struct resolve *rs)
 	    : VERR_NOMEM;
 }
 
+/*
+ * An address is nobody's to resolve: c-ares would ask the network about it.
+ * Returns 0, or VERR_NOTFOUND: it is a name.
+ */
+static int
+take_literal(struct resolve *rs, const char *host)
+{
+	struct address *a = &rs->list[0];
+
+	if (inet_pton(AF_INET, host, &a->u.v4.sin_addr) == 1) {
+		a->u.v4.sin_family = AF_INET;
+		a->u.v4.sin_port = htons(rs->port);
+		a->len = sizeof(a->u.v4);
+	} else if (inet_pton(AF_INET6, host, &a->u.v6.sin6_addr) == 1) {
+		a->u.v6.sin6_family = AF_INET6;
+		a->u.v6.sin6_port = htons(rs->port);
+		a->len = sizeof(a->u.v6);
+	} else {
+		return VERR_NOTFOUND;
+	}
+	rs->n = 1;
+	loop_defer(rs->loop, &rs->finish);
+	return 0;
+}
+
 int
 resolve_start(struct loop *l, const char *host, uint16_t port,
     resolve_done *done, void *arg, struct resolve **ret)
@@ -229,12 +255,15 @@ resolve_start(struct loop *l, const char *host, uint16_t port,
 		rs->sockets[i] = (struct socket){
 		    {.fd = -1, .on_event = on_socket, .arg = &rs->sockets[i]},
 		    rs};
-	if ((r = open_channel(rs)) != 0) {
-		free(rs);
-		return r;
+	if (take_literal(rs, host) != 0) {
+		if ((r = open_channel(rs)) != 0) {
+			free(rs);
+			return r;
+		}
+		ares_getaddrinfo(
+		    rs->channel, host, NULL, &hints, on_answer, rs);
+		set_timer(rs);
 	}
-	ares_getaddrinfo(rs->channel, host, NULL, &hints, on_answer, rs);
-	set_timer(rs);
 	*ret = rs;
 	return 0;
 }

@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 
 #include "tests/unit/courier/house.h"
 
@@ -268,6 +269,42 @@ hostile_couriers_cannot_dial_without_end(void **state)
 	(void)close(listener);
 }
 
+/*
+ * A courier that is too busy to read has done nothing wrong, and gets every
+ * connection in the end.
+ */
+static void
+rooms_dials_wait_for_a_busy_courier(void **state)
+{
+	enum { DIALS = 480 };
+	uint16_t port;
+	int listener = listen_at(AF_INET, &port), peers[DIALS];
+	struct pollfd wait = {.fd = listener, .events = POLLIN};
+
+	(void)state;
+	assert_int_equal(listen(listener, DIALS), 0);
+	for (int i = 0; i < DIALS; i++)
+		SAY(couriers[2], DIAL,
+		    .ticket = give_ticket(2, "127.0.0.1", port, LOCAL),
+		    .attempt = 1);
+	for (int i = 0; i < DIALS; i++) {
+		assert_int_equal(poll(&wait, 1, 5000), 1);
+		assert_true((peers[i] = accept(listener, NULL, NULL)) >= 0);
+	}
+	/* One of another's comes after all of them. */
+	(void)close(dial_once("127.0.0.1", port, LOCAL)->fd);
+	for (int i = 0; i < DIALS; i++) {
+		const struct heard *h = hear(couriers[2]);
+
+		assert_int_equal(h->type, REC_DIALED);
+		assert_int_equal(h->m.DIALED.error, 0);
+		assert_true(h->fd >= 0);
+		(void)close(h->fd);
+		(void)close(peers[i]);
+	}
+	(void)close(listener);
+}
+
 int
 main(void)
 {
@@ -278,6 +315,7 @@ main(void)
 	    cmocka_unit_test(http_refused_connections_are_unreachable),
 	    cmocka_unit_test(rooms_dials_wait_for_their_ticket),
 	    cmocka_unit_test(rooms_ended_tickets_open_nothing),
+	    cmocka_unit_test(rooms_dials_wait_for_a_busy_courier),
 	    cmocka_unit_test(hostile_couriers_cannot_use_anothers_ticket),
 	    cmocka_unit_test(hostile_couriers_cannot_dial_without_end),
 	};
