@@ -9,7 +9,7 @@
 static const struct wall_rule rules[] = {
 	ALLOW(recvmsg,		"clients, with credentials; lanes and connections from the supervisor"),
 	ALLOW(shutdown,		"conn_finish(): no reset over bytes not read"),
-	ALLOW_IF(socketpair,	"stream_open(): the two ends of a request's stream",
+	ALLOW_IF(socketpair,	"stream_get(): the two ends of a request's stream",
 	    SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0)),
 };
 /* clang-format on */

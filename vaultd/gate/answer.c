@@ -1,6 +1,5 @@
 #include "vaultd/gate/answer.h"
 
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +18,7 @@ put_text(struct http_out *o, const char *name, const char *value)
 static int
 put_number(struct http_out *o, const char *name, uint64_t value)
 {
-	char text[24];
-
-	(void)snprintf(text, sizeof(text), "%" PRIu64, value);
-	return put_text(o, name, text);
+	return http_put_number(o, slice_str(name), value);
 }
 
 int

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "vaultd/gate/fields.h"
+#include "vaultd/gate/lane.h"
 #include "vaultd/gate/stream.h"
 
 #define HEADERS_MAX (40 * 1024) /* of REQUEST in room.def */
@@ -22,7 +23,6 @@ call_new(
 	call->conn = c;
 	call->kind = kind;
 	call->number = ++g->call_last;
-	call->stream.far = -1;
 	bucket = &g->calls[call->number % GATE_BUCKETS];
 	call->bucket_next = *bucket;
 	*bucket = call;
@@ -108,8 +108,6 @@ call_request(struct call *call, const struct call_request *req)
 		r = VERR_TOOBIG;
 		goto out;
 	}
-	if ((r = stream_make(call, ROOM_COURIER)) != 0)
-		goto out;
 	r = channel_send(call->gate->keeper, REC_REQUEST,
 	    &(const union record){.REQUEST = {.session = call->conn->session,
 	                              .number = call->number,
@@ -120,6 +118,7 @@ call_request(struct call *call, const struct call_request *req)
 	                              .body = req->body,
 	                              .length = req->length}},
 	    -1);
+	call->body = call->body_owed = req->body != BODY_NONE;
 out:
 	explicit_bzero(pairs, w.n);
 	return r;
@@ -162,6 +161,16 @@ call_refuse(struct call *call, const struct refused *why, int cancel)
 		tell_cancel(call);
 	call->conn->face->refuse(call, why);
 	release(call);
+}
+
+void
+call_give_up(struct call *call)
+{
+	const struct refused why = {
+	    .code = call->kind == CALL_LINES ? REFUSED_AUDIT : REFUSED_UPSTREAM,
+	    .audit = call->audit};
+
+	call_refuse(call, &why, 1);
 }
 
 void
@@ -256,16 +265,16 @@ call_stream(struct gate *g, uint64_t number, uint64_t audit, uint32_t room,
 		return 0;
 	wanted = call->kind == CALL_LINES ? ROOM_LEDGER : ROOM_COURIER;
 	if ((call->kind != CALL_REQUEST && call->kind != CALL_LINES) ||
-	    room != wanted ||
-	    (call->stream.ch != NULL && call->stream.far < 0) ||
-	    call->stream.wait_prev != NULL)
+	    room != wanted || (call->stream != NULL && call->stream->far < 0) ||
+	    call->wait_prev != NULL)
 		return VERR_FORBIDDEN;
 	call->audit = audit;
-	if (call->stream.ch == NULL && stream_make(call, wanted) != 0) {
+	if (stream_get(call, peer) != 0) {
 		call_refuse(call, &busy, 1);
 		return 0;
 	}
 	call->conn->face->accepted(call);
-	stream_join(call, peer);
+	if (call->stream->far >= 0)
+		lane_join(call);
 	return 0;
 }

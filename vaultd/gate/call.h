@@ -20,27 +20,22 @@ enum call_kind {
 	CALL_REQUEST, /* a stream of a courier's */
 };
 
-/* The gate's end of a request's stream; stream.c's. */
-struct stream {
-	struct channel *ch; /* NULL: none yet, or not any more */
-	int far;            /* the other end, until it is sent; else -1 */
-	enum room room;     /* who is at the other end */
-	uint32_t peer;
-	int head;          /* the answer has begun */
-	struct timer wait; /* for the lane, or for room in it */
-	struct call *wait_next, **wait_prev; /* prev NULL: it does not wait */
-};
-
 struct call {
 	struct gate *gate;
 	struct conn *conn;
 	enum call_kind kind;
-	uint64_t number; /* between gate and keeper */
-	uint64_t id;     /* the client's; the face's to use */
-	uint64_t audit;  /* as the keeper said with its yes */
-	int held;        /* the face can take no data now */
-	struct buf kept; /* bytes of the answer that it keeps for later */
-	struct stream stream;
+	uint64_t number;       /* between gate and keeper */
+	uint64_t id;           /* the client's; the face's to use */
+	uint64_t audit;        /* as the keeper said with its yes */
+	int held;              /* the face can take no data now */
+	struct buf kept;       /* bytes of the answer that it keeps for later */
+	struct stream *stream; /* NULL: none yet, or not any more */
+	int body;              /* its request has one */
+	int body_owed;         /* of which the end is still to be said */
+	struct buf early;      /* some of it, until there is a stream */
+	int head;              /* the answer has begun */
+	struct timer wait;     /* for the lane, or for room in it */
+	struct call *wait_next, **wait_prev; /* prev NULL: it does not wait */
 	struct call *bucket_next;
 	struct call *next, **prev; /* the connection's */
 };
@@ -74,7 +69,7 @@ struct call_request {
 };
 
 /*
- * The body may follow at once, by stream_body() and stream_body_end().
+ * Its body may follow at once, by stream_body() and stream_body_end().
  */
 MUST_CHECK
 int call_request(struct call *call, const struct call_request *req);
@@ -94,6 +89,11 @@ void call_cancel_all(struct conn *c);
  * Close it with a refusal of the gate's own; "cancel" tells the keeper.
  */
 void call_refuse(struct call *call, const struct refused *why, int cancel);
+
+/*
+ * Close it, because whoever should answer it cannot.
+ */
+void call_give_up(struct call *call);
 
 /*
  * Close all calls of the gate: the keeper is gone.

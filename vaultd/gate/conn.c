@@ -8,9 +8,10 @@
 #include "vaultd/gate/call.h"
 #include "vaultd/gate/stream.h"
 
-#define READ_SIZE (32 * 1024)
-#define KEEP_CAP  (16 * 1024) /* an empty buffer larger than this is freed */
-#define STALL_MS  60000       /* a client takes nothing of what it waits for */
+#define READ_MIN  4096 /* most requests are shorter */
+#define READ_MAX  (32 * 1024)
+#define KEEP_CAP  (8 * 1024) /* an empty buffer larger than this is freed */
+#define STALL_MS  60000      /* a client takes nothing of what it waits for */
 #define GLUT_MS   10000
 #define LINGER_MS 2000
 
@@ -44,6 +45,7 @@ conn_new(struct gate *g, int fd, const struct rec_CONNECTION *m)
 	c->gate = g;
 	c->face = faces[m->face];
 	c->session = m->session;
+	c->want = READ_MIN;
 	c->speaker = (struct ucred){
 	    .pid = (pid_t)m->pid, .uid = (uid_t)m->uid, .gid = (gid_t)m->gid};
 	c->watch = (struct watch){.fd = fd, .on_event = on_event, .arg = c};
@@ -204,7 +206,7 @@ receive(struct conn *c, uint8_t *p, size_t *ret_n, pid_t *ret_pid)
 		struct cmsghdr align;
 		char space[CMSG_SPACE(sizeof(struct ucred))];
 	} control;
-	struct iovec iov = {p, READ_SIZE};
+	struct iovec iov = {p, c->want};
 	struct msghdr mh = {.msg_iov = &iov,
 	    .msg_iovlen = 1,
 	    .msg_control = &control,
@@ -244,7 +246,7 @@ read_some(struct conn *c)
 	uint8_t *p;
 	int r;
 
-	if (buf_reserve(&c->in, READ_SIZE, &p) != 0) {
+	if (buf_reserve(&c->in, c->want, &p) != 0) {
 		conn_drop(c);
 		return;
 	}
@@ -264,6 +266,10 @@ read_some(struct conn *c)
 		speaker_changed(c, stranger);
 	} else {
 		buf_grow(&c->in, n);
+		if (n < c->want)
+			c->want = READ_MIN;
+		else if (c->want < READ_MAX)
+			c->want *= 2;
 		c->heard = conn_now(c);
 	}
 }

@@ -86,6 +86,7 @@ struct conn {
 	struct task task;
 	struct timer timer;
 	struct buf in, out;
+	size_t want;        /* how much to read at once */
 	struct call *calls; /* what it waits for */
 	size_t call_count;
 	struct conn *next, **prev;

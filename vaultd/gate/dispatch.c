@@ -5,7 +5,7 @@
 #include "vaultd/gate/call.h"
 #include "vaultd/gate/conn.h"
 #include "vaultd/gate/gate.h"
-#include "vaultd/gate/stream.h"
+#include "vaultd/gate/lane.h"
 
 #define END_MS 1000 /* for the last answers to be taken */
 

@@ -1,21 +1,23 @@
 #include "vaultd/gate/fields.h"
 
 /* RFC 9110 7.6.1: of this connection alone, both ways. */
-static const char *const hop[] = {"connection", "keep-alive", "te", "trailer",
-    "transfer-encoding", "upgrade", "proxy-connection", NULL};
+static const struct slice hop[] = {SLICE("connection"), SLICE("keep-alive"),
+    SLICE("te"), SLICE("trailer"), SLICE("transfer-encoding"), SLICE("upgrade"),
+    SLICE("proxy-connection"), {NULL, 0}};
 
 /* Said in another form by the gate, the keeper or the courier. */
-static const char *const consumed[] = {
-    "content-length", "expect", "host", NULL};
+static const struct slice consumed[] = {
+    SLICE("content-length"), SLICE("expect"), SLICE("host"), {NULL, 0}};
 
 /* Ours alone. */
-static const char *const claimed[] = {"vaultd-error", "vaultd-request", NULL};
+static const struct slice claimed[] = {
+    SLICE("vaultd-error"), SLICE("vaultd-request"), {NULL, 0}};
 
 static bool
-listed(const char *const *list, struct slice name)
+listed(const struct slice *list, struct slice name)
 {
-	for (; *list != NULL; list++)
-		if (http_name_is(name, *list))
+	for (; list->p != NULL; list++)
+		if (http_same_name(name, *list))
 			return true;
 	return false;
 }
@@ -56,15 +58,35 @@ named_in_pairs(struct slice pairs, struct slice want)
 	return false;
 }
 
+/*
+ * From the first Connection on: most answers have none.
+ */
+static struct slice
+from_connection(struct slice pairs)
+{
+	struct slice name, value, rest = pairs;
+
+	while (pairs_next(&rest, &name, &value) == 0) {
+		if (http_name_is(name, "connection"))
+			break;
+		pairs = rest;
+	}
+	return pairs;
+}
+
 int
 fields_to_client(struct slice pairs, int length, struct http_out *o)
 {
 	struct slice rest = pairs, name, value;
+	struct slice connection = from_connection(pairs);
+	size_t n = 0;
 	int r;
 
 	while ((r = pairs_next(&rest, &name, &value)) == 0) {
+		if (++n > FIELDS_TO_CLIENT_MAX)
+			return VERR_TOOBIG;
 		if (listed(hop, name) || listed(claimed, name) ||
-		    named_in_pairs(pairs, name))
+		    named_in_pairs(connection, name))
 			continue;
 		if (!length && http_name_is(name, "content-length"))
 			continue;

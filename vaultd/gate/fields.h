@@ -14,6 +14,8 @@
 void fields_to_keeper(
     const struct http_field *fields, size_t n, struct pairs_writer *w);
 
+#define FIELDS_TO_CLIENT_MAX 2048 /* each is looked for in all */
+
 /*
  * Put the upstream's end-to-end headers as field lines; Content-Length only
  * with "length".  They take no more bytes than "pairs" has.

@@ -95,14 +95,20 @@ begun(struct conn *c, struct call *call, int r)
 	refuse_error(c, id, r);
 }
 
+/*
+ * Are these pairs, and their values texts?  The keeper would hold anything
+ * else against this gate, and not against the client.
+ */
 static int
-is_pairs(struct slice list)
+are_texts(struct slice list)
 {
 	struct slice name, value;
 	int r;
 
 	while ((r = pairs_next(&list, &name, &value)) == 0)
-		continue;
+		for (size_t i = 0; i < value.n; i++)
+			if (value.p[i] < 0x20 || value.p[i] == 0x7f)
+				return 0;
 	return r == VERR_NOTFOUND;
 }
 
@@ -143,11 +149,6 @@ on_question(struct conn *c, uint64_t id, const struct client_msg *m)
 
 	if (m->type == CLIENT_AUDIT) {
 		pairs = m->audit.pairs;
-		if (!is_pairs(pairs)) {
-			refuse_id(c, id, REFUSED_BAD_REQUEST,
-			    "the filters are malformed");
-			return;
-		}
 	} else {
 		for (size_t i = 0; i < d->nfields; i++) {
 			memcpy(&value, (const uint8_t *)m + d->fields[i].offset,
@@ -155,6 +156,11 @@ on_question(struct conn *c, uint64_t id, const struct client_msg *m)
 			pairs_add(&w, d->fields[i].name, value);
 		}
 		pairs = slice_of(w.p, w.n);
+	}
+	if (!are_texts(pairs)) {
+		refuse_id(c, id, REFUSED_BAD_REQUEST,
+		    "an argument is malformed, or holds a control character");
+		return;
 	}
 	open_question(c, id, questions[m->type], pairs);
 }
@@ -370,7 +376,7 @@ framed_work(struct conn *c)
 	struct framed *f = c->own;
 	int r = 0;
 
-	while (c->state == CONN_OPEN && !c->glut && (r = take_frame(c)) == 0)
+	while (c->state == CONN_OPEN && !c->full && (r = take_frame(c)) == 0)
 		f->since = 0;
 	if (c->state != CONN_OPEN)
 		return;
@@ -382,7 +388,7 @@ framed_work(struct conn *c)
 		f->since = 0;
 	else if (f->since == 0)
 		f->since = conn_now(c);
-	if (c->eof && !c->glut) {
+	if (c->eof && !c->full) {
 		refuse_bodies(c, "the body has no end");
 		if (c->calls == NULL)
 			conn_finish(c);
@@ -450,7 +456,7 @@ framed_deadline(const struct conn *c)
 	for (struct call *call = c->calls; call != NULL; call = call->next)
 		if (held_deadline(call) < at)
 			at = held_deadline(call);
-	if (f->since != 0 && !c->glut && f->since + FRAME_MS < at)
+	if (f->since != 0 && !c->full && f->since + FRAME_MS < at)
 		at = f->since + FRAME_MS;
 	return at;
 }
@@ -461,7 +467,7 @@ framed_expire(struct conn *c)
 	const struct framed *f = c->own;
 	uint64_t now = conn_now(c);
 
-	if (f->since != 0 && !c->glut && f->since + FRAME_MS <= now) {
+	if (f->since != 0 && !c->full && f->since + FRAME_MS <= now) {
 		breach(c, VERR_TIMEOUT);
 		return;
 	}

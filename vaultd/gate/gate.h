@@ -5,6 +5,8 @@
 #ifndef GATE_GATE_H
 #define GATE_GATE_H
 
+#include <sys/queue.h>
+
 #include "vaultd/base/start.h"
 
 #define GATE_CONNS_MAX 2048
@@ -14,6 +16,8 @@
 struct call;
 struct conn;
 struct lane;
+struct stream;
+TAILQ_HEAD(idle_list, stream);
 
 struct gate {
 	struct room_life life;
@@ -25,6 +29,9 @@ struct gate {
 	uint64_t call_last; /* the last number given; they never repeat */
 	struct lane *lanes;
 	struct call *waits, **waits_last; /* for a lane; oldest first */
+	struct idle_list idle;            /* streams; the oldest last */
+	size_t idle_count;
+	struct timer idle_timer;
 	size_t gluts; /* connections that hold the keeper's answers up */
 	int draining; /* nothing new is begun */
 	int ending;   /* the keeper is gone: write what there is, and exit */
@@ -32,6 +39,13 @@ struct gate {
 	struct task end_task;
 	struct timer end_timer;
 };
+
+/* A gate "g" as it begins. */
+#define GATE_INITIAL(g)                                                        \
+	{                                                                      \
+		.waits_last = &(g).waits,                                      \
+		.idle = TAILQ_HEAD_INITIALIZER((g).idle)                       \
+	}
 
 /* Of the channels to the supervisor and to the keeper; arg: the gate. */
 extern const struct channel_ops gate_supervisor_ops, gate_keeper_ops;

@@ -1,9 +1,6 @@
 #include "vaultd/gate/http.h"
 
 #include <assert.h>
-#include <stdio.h>
-#include <string.h>
-#include <strings.h>
 
 /* A field line: the name, the value, the colon, a space on either side. */
 #define FIELD_LINE_MAX (HTTP_NAME_MAX + HTTP_VALUE_MAX + 3)
@@ -32,85 +29,86 @@ refuse(enum http_fault fault, enum http_fault *ret_fault)
 }
 
 /* The classes of bytes: ASCII alone, whatever the locale says. */
+enum {
+	DIGIT = 1 << 0,
+	UPPER = 1 << 1,
+	LOWER = 1 << 2,
+	HEX = 1 << 3,
+	MARK = 1 << 4, /* of a token */
+	PUNCT = 1 << 5,
+	SPACE = 1 << 6,
+	TAB = 1 << 7,
+	HIGH = 1 << 8,
+	ALNUM = DIGIT | UPPER | LOWER,
+	TOKEN = ALNUM | MARK, /* RFC 9110, 5.6.2 */
+	VISIBLE = TOKEN | PUNCT,
+	VALUE = VISIBLE | SPACE,
+	UPSTREAM_VALUE = VALUE | TAB | HIGH,
+};
+
+static const uint16_t classes[256] = {
+    ['\t'] = TAB,
+    [' '] = SPACE,
+    ['!'] = MARK,
+    ['"'] = PUNCT,
+    ['#' ... '\''] = MARK,
+    ['(' ... ')'] = PUNCT,
+    ['*' ... '+'] = MARK,
+    [','] = PUNCT,
+    ['-' ... '.'] = MARK,
+    ['/'] = PUNCT,
+    ['0' ... '9'] = DIGIT | HEX,
+    [':' ... '@'] = PUNCT,
+    ['A' ... 'F'] = UPPER | HEX,
+    ['G' ... 'Z'] = UPPER,
+    ['[' ... ']'] = PUNCT,
+    ['^' ... '`'] = MARK,
+    ['a' ... 'f'] = LOWER | HEX,
+    ['g' ... 'z'] = LOWER,
+    ['{'] = PUNCT,
+    ['|'] = MARK,
+    ['}'] = PUNCT,
+    ['~'] = MARK,
+    [0x80 ... 0xff] = HIGH,
+};
 
 static bool
-is_digit(uint8_t c)
+is(uint8_t c, unsigned class)
 {
-	return c >= '0' && c <= '9';
-}
-
-static bool
-is_upper(uint8_t c)
-{
-	return c >= 'A' && c <= 'Z';
-}
-
-static bool
-is_alnum(uint8_t c)
-{
-	return is_digit(c) || is_upper(c) || (c >= 'a' && c <= 'z');
-}
-
-static bool
-is_space(uint8_t c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static bool
-is_visible(uint8_t c)
-{
-	return c > ' ' && c < 0x7f;
-}
-
-/* RFC 9110, 5.6.2. */
-static bool
-is_token(uint8_t c)
-{
-	return is_alnum(c) ||
-	    (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
-
-static bool
-is_value(uint8_t c)
-{
-	return is_visible(c) || c == ' ';
-}
-
-static bool
-is_upstream_value(uint8_t c)
-{
-	return is_value(c) || c == '\t' || c >= 0x80;
+	return (classes[c] & class) != 0;
 }
 
 static bool
 is_name(uint8_t c)
 {
-	return is_alnum(c) || c == '-' || c == '.' || c == '_';
+	return is(c, ALNUM) || c == '-' || c == '.' || c == '_';
 }
 
 static bool
 is_address(uint8_t c)
 {
-	return is_digit(c) || (c >= 'a' && c <= 'f') ||
-	    (c >= 'A' && c <= 'F') || c == ':' || c == '.';
+	return is(c, HEX) || c == ':' || c == '.';
 }
 
-/* Return how many bytes at the start of "s" are of the class. */
+/* Return how many bytes at the start of "s" are such. */
 static size_t
-span(struct slice s, bool (*is)(uint8_t))
+span(struct slice s, bool (*such)(uint8_t))
 {
 	size_t n = 0;
 
-	while (n < s.n && is(s.p[n]))
+	while (n < s.n && such(s.p[n]))
 		n++;
 	return n;
 }
 
 static bool
-all(struct slice s, bool (*is)(uint8_t))
+all(struct slice s, unsigned class)
 {
-	return span(s, is) == s.n;
+	size_t n = 0;
+
+	while (n < s.n && is(s.p[n], class))
+		n++;
+	return n == s.n;
 }
 
 static struct slice
@@ -128,23 +126,11 @@ skip(struct slice s, size_t n)
 static struct slice
 trim(struct slice s)
 {
-	s = skip(s, span(s, is_space));
-	while (s.n > 0 && is_space(s.p[s.n - 1]))
+	while (s.n > 0 && is(s.p[0], SPACE | TAB))
+		s = skip(s, 1);
+	while (s.n > 0 && is(s.p[s.n - 1], SPACE | TAB))
 		s.n--;
 	return s;
-}
-
-static bool
-same_name(struct slice a, struct slice b)
-{
-	return a.n == b.n &&
-	    strncasecmp((const char *)a.p, (const char *)b.p, a.n) == 0;
-}
-
-bool
-http_name_is(struct slice name, const char *want)
-{
-	return same_name(name, slice_str(want));
 }
 
 bool
@@ -154,7 +140,7 @@ http_list_has(struct slice list, struct slice item)
 		const uint8_t *comma = memchr(list.p, ',', list.n);
 		size_t n = comma != NULL ? (size_t)(comma - list.p) : list.n;
 
-		if (same_name(trim(cut(list, 0, n)), item))
+		if (http_same_name(trim(cut(list, 0, n)), item))
 			return true;
 		list = skip(list, comma != NULL ? n + 1 : n);
 	}
@@ -197,10 +183,10 @@ check_method(struct slice method)
 	static const char *const never[] = {"CONNECT", "TRACE", "TRACK", "PRI"};
 
 	if (method.n == 0 || method.n > HTTP_METHOD_MAX ||
-	    !is_upper(method.p[0]))
+	    !is(method.p[0], UPPER))
 		return HTTP_FAULT_METHOD;
 	for (size_t i = 0; i < method.n; i++)
-		if (!is_upper(method.p[i]) && method.p[i] != '-')
+		if (!is(method.p[i], UPPER) && method.p[i] != '-')
 			return HTTP_FAULT_METHOD;
 	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
 		if (slice_is(method, never[i]))
@@ -213,7 +199,7 @@ check_target(struct slice target)
 {
 	if (target.n == 0 || target.p[0] != '/')
 		return HTTP_FAULT_TARGET_FORM;
-	if (!all(target, is_visible))
+	if (!all(target, VISIBLE))
 		return HTTP_FAULT_TARGET_BYTE;
 	if (memchr(target.p, '#', target.n) != NULL)
 		return HTTP_FAULT_FRAGMENT;
@@ -254,7 +240,7 @@ parse_field(struct slice line, struct http_field *ret_field)
 	const uint8_t *colon;
 	struct http_field f;
 
-	if (line.n > 0 && is_space(line.p[0]))
+	if (line.n > 0 && is(line.p[0], SPACE | TAB))
 		return HTTP_FAULT_FOLD;
 	if (line.n == 0 || (colon = memchr(line.p, ':', line.n)) == NULL)
 		return HTTP_FAULT_COLON;
@@ -262,11 +248,11 @@ parse_field(struct slice line, struct http_field *ret_field)
 	f.value = skip(line, f.name.n + 1);
 	if (f.name.n == 0)
 		return HTTP_FAULT_NAME;
-	if (is_space(f.name.p[f.name.n - 1]))
+	if (is(f.name.p[f.name.n - 1], SPACE | TAB))
 		return HTTP_FAULT_NAME_SPACE;
-	if (!all(f.name, is_token))
+	if (!all(f.name, TOKEN))
 		return HTTP_FAULT_NAME;
-	if (!all(f.value, is_value))
+	if (!all(f.value, VALUE))
 		return HTTP_FAULT_VALUE;
 	f.value = trim(f.value);
 	if (f.name.n > HTTP_NAME_MAX)
@@ -299,7 +285,7 @@ take_host(struct http_head *h, struct slice value)
 	}
 	if (rest.n > 0 &&
 	    (rest.p[0] != ':' || rest.n < 2 || rest.n > 6 ||
-	        !all(skip(rest, 1), is_digit)))
+	        !all(skip(rest, 1), DIGIT)))
 		return HTTP_FAULT_HOST;
 	h->host = value;
 	return HTTP_FAULT_NONE;
@@ -314,7 +300,7 @@ take_length(struct http_head *h, struct slice value)
 		return HTTP_FAULT_LENGTH_TWICE;
 	if (h->body == HTTP_BODY_CHUNKED)
 		return HTTP_FAULT_TWO_LENGTHS;
-	if (value.n == 0 || !all(value, is_digit) ||
+	if (value.n == 0 || !all(value, DIGIT) ||
 	    (value.n > 1 && value.p[0] == '0'))
 		return HTTP_FAULT_LENGTH;
 	for (size_t i = 0; i < value.n; i++) {
@@ -363,14 +349,14 @@ static enum http_fault
 head_add_field(struct http_head *h, struct slice line)
 {
 	static const struct {
-		const char *name;
+		struct slice name;
 		enum http_fault (*take)(struct http_head *, struct slice);
 	} framing[] = {
-	    {"Host", take_host},
-	    {"Content-Length", take_length},
-	    {"Transfer-Encoding", take_coding},
-	    {"Connection", take_connection},
-	    {"Expect", take_expect},
+	    {SLICE("Host"), take_host},
+	    {SLICE("Content-Length"), take_length},
+	    {SLICE("Transfer-Encoding"), take_coding},
+	    {SLICE("Connection"), take_connection},
+	    {SLICE("Expect"), take_expect},
 	};
 	struct http_field f;
 	enum http_fault fault;
@@ -381,7 +367,7 @@ head_add_field(struct http_head *h, struct slice line)
 	for (size_t i = 0; fault == HTTP_FAULT_NONE &&
 	     i < sizeof(framing) / sizeof(framing[0]);
 	     i++)
-		if (http_name_is(f.name, framing[i].name))
+		if (http_same_name(f.name, framing[i].name))
 			fault = framing[i].take(h, f.value);
 	if (fault == HTTP_FAULT_NONE)
 		h->fields[h->field_count++] = f;
@@ -543,16 +529,33 @@ put_text(struct http_out *o, const char *text)
 	return put(o, &s, 1);
 }
 
+/*
+ * Write "n" to the end of "text", which has room for any, in base 10 or 16.
+ */
+#define NUMBER_MAX 20
+static struct slice
+number(uint8_t text[NUMBER_MAX], uint64_t n, unsigned base)
+{
+	size_t at = NUMBER_MAX;
+
+	do {
+		text[--at] = (uint8_t) "0123456789abcdef"[n % base];
+		n /= base;
+	} while (n > 0);
+	return slice_of(text + at, NUMBER_MAX - at);
+}
+
 int
 http_put_status(struct http_out *o, unsigned int status)
 {
-	char line[64];
+	uint8_t digits[NUMBER_MAX];
+	const struct slice parts[] = {slice_str("HTTP/1.1 "),
+	    number(digits, status, 10), slice_str(" "),
+	    slice_str(reason(status)), slice_str("\r\n")};
 
 	if (status < 100 || status > 599)
 		return VERR_FORMAT;
-	snprintf(
-	    line, sizeof(line), "HTTP/1.1 %u %s\r\n", status, reason(status));
-	return put_text(o, line);
+	return put(o, parts, sizeof(parts) / sizeof(parts[0]));
 }
 
 int
@@ -561,10 +564,18 @@ http_put_field(struct http_out *o, struct slice name, struct slice value)
 	const struct slice parts[] = {
 	    name, slice_str(": "), value, slice_str("\r\n")};
 
-	if (name.n == 0 || !all(name, is_token) ||
-	    !all(value, is_upstream_value) || trim(value).n != value.n)
+	if (name.n == 0 || !all(name, TOKEN) || !all(value, UPSTREAM_VALUE) ||
+	    trim(value).n != value.n)
 		return VERR_FORMAT;
 	return put(o, parts, sizeof(parts) / sizeof(parts[0]));
+}
+
+int
+http_put_number(struct http_out *o, struct slice name, uint64_t value)
+{
+	uint8_t digits[NUMBER_MAX];
+
+	return http_put_field(o, name, number(digits, value, 10));
 }
 
 int
@@ -576,9 +587,9 @@ http_put_crlf(struct http_out *o)
 int
 http_put_chunk_size(struct http_out *o, uint64_t n)
 {
-	char line[24];
+	uint8_t digits[NUMBER_MAX];
+	const struct slice parts[] = {
+	    number(digits, n, 16), slice_str(n > 0 ? "\r\n" : "\r\n\r\n")};
 
-	snprintf(line, sizeof(line), n > 0 ? "%llx\r\n" : "%llx\r\n\r\n",
-	    (unsigned long long)n);
-	return put_text(o, line);
+	return put(o, parts, sizeof(parts) / sizeof(parts[0]));
 }

@@ -20,6 +20,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <strings.h>
 
 #include "protocol/slice.h"
 #include "protocol/verr.h"
@@ -105,7 +107,19 @@ int http_fields_parse(const uint8_t *text, size_t len,
 /*
  * Return whether "name" is "want", in any case.
  */
-bool http_name_is(struct slice name, const char *want);
+static inline bool
+http_same_name(struct slice name, struct slice want)
+{
+	return name.n == want.n &&
+	    strncasecmp((const char *)name.p, (const char *)want.p, want.n) ==
+	    0;
+}
+
+static inline bool
+http_name_is(struct slice name, const char *want)
+{
+	return http_same_name(name, slice_str(want));
+}
 
 /*
  * Return whether the comma-separated "list" has the member "item", in any
@@ -166,6 +180,12 @@ int http_put_status(struct http_out *o, unsigned int status);
  */
 MUST_CHECK
 int http_put_field(struct http_out *o, struct slice name, struct slice value);
+
+/*
+ * The same with a number.
+ */
+MUST_CHECK
+int http_put_number(struct http_out *o, struct slice name, uint64_t value);
 
 /*
  * Put CR LF: ends a head, and the data of a chunk.

@@ -13,7 +13,7 @@ enum step { STEP_KEEPER = 10 };
 int
 main(int argc, char **argv)
 {
-	static struct gate gate = {.waits_last = &gate.waits};
+	static struct gate gate = GATE_INITIAL(gate);
 	int r;
 
 	room_begin(&gate.life, ROOM_GATE, argc, argv, 0, CHANNEL_TAKES_FD,

@@ -1,179 +1,143 @@
 #include "vaultd/gate/stream.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define LANE_WAIT_MS 10000
-#define BODY_MAX     16384 /* of BODY in room.def */
+#include "vaultd/gate/lane.h"
 
-struct lane {
-	struct gate *gate;
-	struct channel *ch;
-	enum room room;
-	uint32_t number;
-	int full; /* some wait for room in it */
-	struct lane *next;
-};
+#define BODY_MAX 16384 /* of BODY in room.def */
+
+/* More of a body than this does not wait for the yes: it has a new stream. */
+#define EARLY_MAX 16384
 
 static void
-lane_free(struct lane *lane)
+stream_free(struct stream *s)
 {
-	struct lane **at = &lane->gate->lanes;
-
-	while (*at != lane)
-		at = &(*at)->next;
-	*at = lane->next;
-	channel_free(lane->ch);
-	free(lane);
-}
-
-static struct lane *
-lane_find(const struct gate *g, enum room room, uint32_t number)
-{
-	struct lane *lane = g->lanes;
-
-	while (lane != NULL && (lane->room != room || lane->number != number))
-		lane = lane->next;
-	return lane;
-}
-
-static void
-give_up(struct call *call, int cancel)
-{
-	static const struct refused upstream = {.code = REFUSED_UPSTREAM},
-	                            audit = {.code = REFUSED_AUDIT};
-	struct refused why =
-	    call->stream.room == ROOM_LEDGER ? audit : upstream;
-
-	why.audit = call->audit;
-	call_refuse(call, &why, cancel);
-}
-
-static void
-on_no_lane(void *arg)
-{
-	give_up(arg, 1);
-}
-
-static void
-wait_begin(struct call *call)
-{
-	struct gate *g = call->gate;
-	struct stream *s = &call->stream;
-
-	s->wait_next = NULL;
-	s->wait_prev = g->waits_last;
-	*g->waits_last = call;
-	g->waits_last = &s->wait_next;
-	s->wait = (struct timer){.on_time = on_no_lane, .arg = call};
-	if (loop_timer(g->life.loop, &s->wait, LANE_WAIT_MS) != 0)
-		give_up(call, 1);
-}
-
-static void
-wait_end(struct call *call)
-{
-	struct gate *g = call->gate;
-	struct stream *s = &call->stream;
-
-	if (s->wait_prev == NULL)
+	if (s == NULL)
 		return;
-	*s->wait_prev = s->wait_next;
-	if (s->wait_next != NULL)
-		s->wait_next->stream.wait_prev = s->wait_prev;
-	else
-		g->waits_last = s->wait_prev;
-	s->wait_prev = NULL;
-	loop_timer_stop(g->life.loop, &s->wait);
+	channel_free(s->ch);
+	if (s->far >= 0)
+		(void)close(s->far);
+	free(s);
+}
+
+/* Idle streams: the last one used is the first. */
+
+static void
+idle_remove(struct stream *s)
+{
+	TAILQ_REMOVE(&s->gate->idle, s, idle);
+	s->gate->idle_count--;
+	s->lane->idle--;
+	s->lane = NULL;
+}
+
+static void
+idle_close(struct stream *s)
+{
+	idle_remove(s);
+	stream_free(s);
+}
+
+static void on_idle_time(void *arg);
+
+/*
+ * Set the timer for the oldest, unless it is set: what was idle when it was
+ * set may be in use again, and then it looks again.
+ */
+static void
+idle_timer(struct gate *g)
+{
+	struct stream *oldest = TAILQ_LAST(&g->idle, idle_list);
+	uint64_t age;
+
+	if (oldest == NULL || g->idle_timer.slot != 0)
+		return;
+	age = loop_now(g->life.loop) - oldest->since;
+	g->idle_timer = (struct timer){.on_time = on_idle_time, .arg = g};
+	if (loop_timer(g->life.loop, &g->idle_timer, STREAM_IDLE_MS - age) != 0)
+		idle_close(oldest); /* without memory there is less to keep */
+}
+
+static void
+on_idle_time(void *arg)
+{
+	struct gate *g = arg;
+	struct stream *s;
+
+	while ((s = TAILQ_LAST(&g->idle, idle_list)) != NULL &&
+	    loop_now(g->life.loop) - s->since >= STREAM_IDLE_MS)
+		idle_close(s);
+	idle_timer(g);
 }
 
 /*
- * Send the far end of the stream down "lane", which has room.
+ * Make room for one more of "lane".
  */
 static void
-hand_over(struct call *call, struct lane *lane)
+idle_bound(struct gate *g, const struct lane *lane)
 {
-	int far = call->stream.far;
+	struct stream *s = TAILQ_LAST(&g->idle, idle_list);
 
-	call->stream.far = -1;
-	wait_end(call);
-	if (channel_send(lane->ch, REC_OPEN,
-	        &(const union record){.OPEN = {.number = call->number}},
-	        far) != 0)
-		give_up(call, 1);
+	if (lane->idle >= STREAM_IDLE_ONE)
+		while (s->lane != lane)
+			s = TAILQ_PREV(s, idle_list, idle);
+	else if (g->idle_count < STREAM_IDLE_ALL)
+		return;
+	idle_close(s);
 }
 
-static int
-waits_for(const struct call *call, const struct lane *lane)
+static struct stream *
+idle_take(struct gate *g, enum room room, uint32_t peer)
 {
-	return call->stream.room == lane->room &&
-	    call->stream.peer == lane->number;
-}
+	struct stream *s;
 
-/*
- * Hand over what waits for this lane, while it has room.
- */
-static void
-lane_drained(void *arg, struct channel *ch)
-{
-	struct lane *lane = arg;
-	struct call *call = lane->gate->waits, *next;
-
-	lane->full = 0;
-	for (; call != NULL; call = next) {
-		next = call->stream.wait_next;
-		if (!waits_for(call, lane))
-			continue;
-		if (!channel_takes_fd(ch)) {
-			lane->full = 1;
-			break;
+	TAILQ_FOREACH(s, &g->idle, idle)
+	{
+		if (s->room == room && s->peer == peer) {
+			idle_remove(s);
+			return s;
 		}
-		hand_over(call, lane);
+	}
+	return NULL;
+}
+
+void
+stream_idle_drop(struct gate *g, const struct lane *lane)
+{
+	struct stream *s, *next;
+
+	for (s = TAILQ_FIRST(&g->idle); s != NULL; s = next) {
+		next = TAILQ_NEXT(s, idle);
+		if (s->lane == lane)
+			idle_close(s);
 	}
 }
 
+/*
+ * Its answer is whole: keep the stream for the next request if nothing is owed
+ * on it, by either side.  Else it stays the call's, and goes with it.
+ */
 static void
-lane_closed(void *arg, struct channel *ch, int r)
+keep(struct call *call)
 {
-	struct lane *lane = arg;
-	struct call *call = lane->gate->waits, *next;
+	struct stream *s = call->stream;
+	struct lane *lane = lane_find(s->gate, s->room, s->peer);
 
-	(void)ch;
-	if (r != VERR_CLOSED && r != VERR_NOMEM)
-		room_report(&lane->gate->life, lane->room, lane->number, r);
-	for (; call != NULL; call = next) {
-		next = call->stream.wait_next;
-		if (waits_for(call, lane))
-			give_up(call, 1);
-	}
-	lane_free(lane);
-}
-
-static const struct channel_ops lane_ops = {
-    .on_closed = lane_closed, .on_drained = lane_drained};
-
-int
-lane_add(struct gate *g, enum room room, uint32_t number, int fd)
-{
-	struct lane *lane = lane_find(g, room, number);
-
-	if (lane != NULL)
-		lane_free(lane);
-	if ((lane = calloc(1, sizeof(*lane))) == NULL) {
-		(void)close(fd);
-		return 0;
-	}
-	*lane = (struct lane){.gate = g, .room = room, .number = number};
-	if (channel_new(g->life.loop, fd, ROOM_GATE, room, 0, &lane_ops, lane,
-	        &lane->ch) != 0) {
-		free(lane);
-		return 0;
-	}
-	lane->next = g->lanes;
-	g->lanes = lane;
-	lane_drained(lane, lane->ch);
-	return 0;
+	if (s->room != ROOM_COURIER || lane == NULL || call->body_owed ||
+	    channel_queued(s->ch) > 0)
+		return;
+	idle_bound(s->gate, lane);
+	call->stream = NULL;
+	s->call = NULL;
+	s->lane = lane;
+	s->since = loop_now(s->gate->life.loop);
+	/* Until NEXT is said there is nothing to say on it. */
+	channel_hear(s->ch, NULL);
+	TAILQ_INSERT_HEAD(&s->gate->idle, s, idle);
+	s->gate->idle_count++;
+	lane->idle++;
+	idle_timer(s->gate);
 }
 
 /*
@@ -199,27 +163,27 @@ on_lines(struct call *call, struct slice lines)
 static int
 on_head(void *arg, const union record *m, int *fd)
 {
-	struct call *call = arg;
+	struct call *call = ((struct stream *)arg)->call;
 
 	(void)fd;
-	if (call->stream.head || m->HEAD.status < 200 || m->HEAD.status > 599)
+	if (call->head || m->HEAD.status < 200 || m->HEAD.status > 599)
 		return VERR_FORMAT;
-	call->stream.head = 1;
+	call->head = 1;
 	if (call->conn->face->head(
 	        call, (unsigned)m->HEAD.status, m->HEAD.headers) != 0)
-		give_up(call, 1);
+		call_give_up(call);
 	return 0;
 }
 
 static int
 on_data(void *arg, const union record *m, int *fd)
 {
-	struct call *call = arg;
+	struct call *call = ((struct stream *)arg)->call;
 
 	(void)fd;
 	if (call->kind == CALL_LINES)
 		return on_lines(call, m->DATA.bytes);
-	if (!call->stream.head)
+	if (!call->head)
 		return VERR_FORMAT;
 	call->conn->face->data(call, m->DATA.bytes);
 	return 0;
@@ -228,12 +192,13 @@ on_data(void *arg, const union record *m, int *fd)
 static int
 on_end(void *arg, const union record *m, int *fd)
 {
-	struct call *call = arg;
+	struct call *call = ((struct stream *)arg)->call;
 
 	(void)m;
 	(void)fd;
-	if (call->kind == CALL_REQUEST && !call->stream.head)
+	if (call->kind == CALL_REQUEST && !call->head)
 		return VERR_FORMAT;
+	keep(call);
 	call_end(call);
 	return 0;
 }
@@ -241,7 +206,7 @@ on_end(void *arg, const union record *m, int *fd)
 static int
 on_fail(void *arg, const union record *m, int *fd)
 {
-	struct call *call = arg;
+	struct call *call = ((struct stream *)arg)->call;
 	const struct refused why = {.code = (uint32_t)m->FAIL.refusal,
 	    .audit = call->audit,
 	    .sentence = m->FAIL.sentence};
@@ -264,97 +229,155 @@ static const struct handler stream_handlers[] = {
 static void
 stream_closed(void *arg, struct channel *ch, int r)
 {
-	struct call *call = arg;
+	struct stream *s = arg;
 
 	(void)ch;
-	if (r != VERR_CLOSED && r != VERR_NOMEM)
-		room_report(
-		    &call->gate->life, call->stream.room, call->stream.peer, r);
-	give_up(call, 1);
+	/* What is wrong in a log's lines may be as old as they. */
+	if (r != VERR_CLOSED && r != VERR_NOMEM && s->room == ROOM_COURIER)
+		room_report(&s->gate->life, s->room, s->peer, r);
+	if (s->call == NULL)
+		idle_close(s);
+	else
+		call_give_up(s->call);
 }
 
 static void
 stream_drained(void *arg, struct channel *ch)
 {
-	struct call *call = arg;
+	struct call *call = ((struct stream *)arg)->call;
 
 	(void)ch;
-	call->conn->face->drained(call);
+	if (call != NULL)
+		call->conn->face->drained(call);
 }
 
 static const struct channel_ops stream_ops = {.handlers = stream_handlers,
     .on_closed = stream_closed,
     .on_drained = stream_drained};
 
-int
-stream_make(struct call *call, enum room room)
+/*
+ * Make a new stream for "call".
+ */
+static int
+make(struct call *call)
 {
-	struct stream *s = &call->stream;
+	struct stream *s;
 	int fds[2], r;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
+	if ((s = calloc(1, sizeof(*s))) == NULL)
+		return VERR_NOMEM;
+	*s = (struct stream){.gate = call->gate,
+	    .call = call,
+	    .room = call->kind == CALL_LINES ? ROOM_LEDGER : ROOM_COURIER};
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
+		free(s);
 		return VERR_BUSY;
-	if ((r = channel_new(call->gate->life.loop, fds[0], ROOM_GATE, room, 0,
-	         &stream_ops, call, &s->ch)) != 0) {
+	}
+	if ((r = channel_new(call->gate->life.loop, fds[0], ROOM_GATE, s->room,
+	         0, &stream_ops, s, &s->ch)) != 0) {
 		(void)close(fds[1]);
+		free(s);
 		return r;
 	}
 	s->far = fds[1];
-	s->room = room;
+	call->stream = s;
 	return 0;
 }
 
-void
-stream_join(struct call *call, uint32_t peer)
-{
-	struct stream *s = &call->stream;
-	struct lane *lane = lane_find(call->gate, s->room, peer);
-
-	s->peer = peer;
-	if (lane != NULL && !lane->full) {
-		if (channel_takes_fd(lane->ch)) {
-			hand_over(call, lane);
-			return;
-		}
-		lane->full = 1;
-	}
-	wait_begin(call);
-}
-
-void
-stream_body(struct call *call, struct slice bytes)
+static void
+say_body(struct call *call, struct slice bytes)
 {
 	while (bytes.n > 0) {
 		size_t n = bytes.n < BODY_MAX ? bytes.n : BODY_MAX;
 
 		channel_say(
-		    call->stream.ch, BODY, .bytes = slice_of(bytes.p, n));
+		    call->stream->ch, BODY, .bytes = slice_of(bytes.p, n));
 		bytes = slice_of(bytes.p + n, bytes.n - n);
 	}
+}
+
+static void
+say_body_end(struct call *call)
+{
+	channel_put(
+	    call->stream->ch, REC_BODY_END, &(const union record){0}, -1);
+}
+
+/*
+ * There is a stream: what came of the body before it goes first.
+ */
+static void
+say_early(struct call *call)
+{
+	struct buf *early = &call->early;
+
+	say_body(call, slice_of(buf_data(early), buf_used(early)));
+	buf_free(early);
+	if (call->body && !call->body_owed)
+		say_body_end(call);
+}
+
+int
+stream_get(struct call *call, uint32_t peer)
+{
+	struct gate *g = call->gate;
+	struct stream *s;
+	int r;
+
+	if (call->stream == NULL && call->kind == CALL_REQUEST &&
+	    (s = idle_take(g, ROOM_COURIER, peer)) != NULL) {
+		s->call = call;
+		call->stream = s;
+		channel_hear(s->ch, stream_handlers);
+		channel_say(s->ch, NEXT, .number = call->number);
+		say_early(call);
+	} else if (call->stream == NULL) {
+		if ((r = make(call)) != 0)
+			return r;
+		say_early(call);
+	}
+	call->stream->peer = peer;
+	stream_settle(call);
+	return 0;
+}
+
+void
+stream_body(struct call *call, struct slice bytes)
+{
+	if (call->stream == NULL &&
+	    buf_used(&call->early) + bytes.n > EARLY_MAX && make(call) == 0)
+		say_early(call);
+	if (call->stream != NULL)
+		say_body(call, bytes);
+	else if (buf_add(&call->early, bytes.p, bytes.n) != 0)
+		conn_drop(call->conn);
 }
 
 void
 stream_body_end(struct call *call)
 {
-	channel_put(
-	    call->stream.ch, REC_BODY_END, &(const union record){0}, -1);
+	call->body_owed = 0;
+	if (call->stream != NULL)
+		say_body_end(call);
 }
 
 int
 stream_full(const struct call *call)
 {
-	return channel_queued(call->stream.ch) > STREAM_FULL;
+	return call->stream == NULL
+	    ? buf_used(&call->early) > STREAM_FULL
+	    : channel_queued(call->stream->ch) > STREAM_FULL;
 }
 
 void
 stream_settle(struct call *call)
 {
-	if (call->stream.ch == NULL)
+	if (call->stream == NULL)
 		return;
 	if (call->held || call->conn->full)
-		channel_pause(call->stream.ch);
+		channel_pause(call->stream->ch);
 	else
-		channel_resume(call->stream.ch);
+		channel_resume(call->stream->ch);
 }
 
 void
@@ -367,12 +390,8 @@ stream_settle_all(struct conn *c)
 void
 stream_close(struct call *call)
 {
-	struct stream *s = &call->stream;
-
-	wait_end(call);
-	channel_free(s->ch);
-	s->ch = NULL;
-	if (s->far >= 0)
-		(void)close(s->far);
-	s->far = -1;
+	lane_wait_end(call);
+	stream_free(call->stream);
+	call->stream = NULL;
+	buf_free(&call->early);
 }

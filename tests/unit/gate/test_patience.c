@@ -25,7 +25,7 @@ clock_gettime(clockid_t id, struct timespec *ts)
 static void
 be_gate(int supervisor, int log, int keeper)
 {
-	static struct gate g = {.waits_last = &g.waits};
+	static struct gate g = GATE_INITIAL(g);
 	int r;
 
 	(void)log;
@@ -182,6 +182,131 @@ http_client_that_reads_nothing_is_dropped(void **state)
 	close(c);
 }
 
+static void
+rooms_idle_stream_is_closed_in_time(void **state)
+{
+	static const char request[] =
+	    "GET /acme/demo/ HTTP/1.1\r\nHost: v\r\n\r\n";
+	int c = client(FACE_HTTP), s;
+	char answer[256];
+
+	(void)state;
+	send_text(c, request);
+	s = join(WANT(W.keeper, REQUEST).number);
+	for (int i = 0; i < 2; i++) {
+		SAY(s, HEAD, .status = 204, );
+		SAY(s, END, );
+		assert_true(recv(c, answer, sizeof(answer), 0) > 0);
+		pass(8);
+		assert_false(ready(s, 50));
+		if (i == 0) {
+			send_text(c, request);
+			rejoin(s, WANT(W.keeper, REQUEST).number);
+		}
+	}
+	pass(3);
+	assert_ends(s);
+	close(s);
+	close(c);
+}
+
+/* What a client begins and does not end; or drips, a byte each ten seconds. */
+static const struct {
+	enum face face;
+	int drips;
+	const char *bytes;
+	size_t n;
+} stalls[] = {
+    {FACE_FRAMED, 0, "V", 1},
+    {FACE_FRAMED, 0, "VLTD\30\0\1\0\10\0\0\0\1\0\0\0\0\0\0\0\16\360\0", 23},
+    /* The longest frame there is, an ACT, and nothing of it */
+    {FACE_FRAMED, 0, "VLTD\30\0\1\0\10\0\0\0\1\0\0\0\0\0\0\0\16\360\0\0", 24},
+    {FACE_FRAMED, 1, "VLTD\30\0\1\0\10\0\0\0\1\0\0\0\0\0\0\0\16\360\0\0", 1},
+    {FACE_FRAMED, 1, "VLTD\30\0\1\0\10\0\0\0\1\0\0\0\0\0\0\0\16\360\0\0tpl\2",
+        24},
+    {FACE_HTTP, 0, "G", 1},
+    {FACE_HTTP, 0, "GET /acme/demo/ HTTP/1.1\r\nHost: v\r\n", 35},
+    {FACE_HTTP, 1, "GET /acme/demo/ HTTP/1.1\r\nHost: v\r\n", 1},
+    {FACE_HTTP, 1, "GET /acme/demo/ HTTP/1.1\r\nHost: v\r\n\r", 30},
+};
+
+static int
+is_refused(enum face face, int c)
+{
+	static const char want[] = "HTTP/1.1 400 ";
+	uint8_t got[sizeof(want) - 1];
+	struct client_msg m;
+
+	if (face == FACE_FRAMED)
+		return get_frame(c, &m) == CLIENT_REFUSED &&
+		    slice_is(m.refused.code, "bad-request");
+	return read_all(c, got, sizeof(got)) == 0 &&
+	    memcmp(got, want, sizeof(got)) == 0;
+}
+
+/*
+ * Thirty seconds for what has begun, however it comes; the next is served.
+ */
+static void
+hostile_stalled_clients_are_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(stalls) / sizeof(stalls[0]); i++) {
+		int c = client(stalls[i].face), other;
+
+		send_bytes(c, stalls[i].bytes, stalls[i].n);
+		assert_false(ready(c, 50));
+		for (size_t at = stalls[i].n; at < stalls[i].n + 2; at++) {
+			pass(10);
+			if (stalls[i].drips)
+				send_bytes(c, stalls[i].bytes + at, 1);
+			assert_false(ready(c, 20));
+		}
+		pass(11);
+		assert_true(is_refused(stalls[i].face, c));
+		other = client(FACE_HTTP);
+		send_text(other, "GET /-/healthz HTTP/1.1\r\nHost: v\r\n\r\n");
+		assert_true(ready(other, WORLD_MS));
+		close(other);
+		close(c);
+	}
+	assert_false(ready(W.keeper, 50));
+}
+
+/*
+ * A body of which no more comes is given up, and the request with it.
+ */
+static void
+hostile_stalled_bodies_are_given_up(void **state)
+{
+	struct client_msg m = {.type = CLIENT_REQUEST,
+	    .request = {.profile = slice_str("acme/demo"),
+	        .method = slice_str("POST"),
+	        .target = slice_str("/"),
+	        .body = 1,
+	        .length = 9}};
+	uint64_t number;
+	int c;
+
+	(void)state;
+	for (enum face face = FACE_FRAMED; face <= FACE_HTTP; face++) {
+		c = client(face);
+		if (face == FACE_FRAMED)
+			put_frame(c, 1, &m);
+		else
+			send_text(c,
+			    "POST /acme/demo/ HTTP/1.1\r\nHost: v\r\n"
+			    "Content-Length: 9\r\n\r\nx");
+		number = WANT(W.keeper, REQUEST).number;
+		pass(59);
+		assert_false(ready(W.keeper, 50));
+		pass(2);
+		assert_int_equal(WANT(W.keeper, CANCEL).number, number);
+		assert_true(is_refused(face, c));
+		close(c);
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, up, world_down)
 
 int
@@ -189,7 +314,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(rooms_call_without_a_window_is_refused),
+	    T(rooms_idle_stream_is_closed_in_time),
 	    T(http_client_that_reads_nothing_is_dropped),
+	    T(hostile_stalled_clients_are_refused),
+	    T(hostile_stalled_bodies_are_given_up),
 	};
 
 	ahead_s = mmap(NULL, sizeof(*ahead_s), PROT_READ | PROT_WRITE,

@@ -330,6 +330,17 @@ join(uint64_t number)
 	return W.fd;
 }
 
+/*
+ * The same, where request "number" must come by NEXT on the idle stream "s".
+ */
+static inline void
+rejoin(int s, uint64_t number)
+{
+	SAY(W.keeper, STREAM, .number = number, .audit = 1000 + number,
+	    .room = ROOM_COURIER, .peer = 7);
+	assert_int_equal(WANT(s, NEXT).number, number);
+}
+
 /* Names and values, ended by NULL, as pairs. */
 static inline struct slice
 pairs_of(const char *const *text)
