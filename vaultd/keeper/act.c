@@ -40,7 +40,9 @@ act_free(struct act *a)
 	*at = a->next_act;
 	nacts--;
 	job_end(&a->job);
-	link_release(&a->link);
+	link_release(a->link);
+	fetch_release(&a->customer);
+	free(a->to);
 	for (size_t i = 0; i < a->nstrings; i++)
 		free(a->strings[i]);
 	for (size_t i = 0; i < COMMIT_CHANGES; i++)
@@ -77,7 +79,7 @@ matter_of(const struct act *a, struct session *s)
 	return (struct matter){.session = s,
 	    .verb = VERB_MANAGE,
 	    .act = a->kind == NULL ? NULL : a->kind->name,
-	    .profile = a->link.name[0] == '\0' ? NULL : a->link.name,
+	    .profile = a->name[0] == '\0' ? NULL : a->name,
 	    .system = a->next.system,
 	    .user = a->next.user};
 }
@@ -115,22 +117,24 @@ static void
 on_probe_courier(void *arg, uint32_t courier)
 {
 	struct act *a = arg;
-	const struct catalog_link *to = &a->link.to;
+	const struct catalog_link *to = a->to;
 	struct render_request rr = {
 	    .link = to, .target = slice_str(to->health.target)};
 	struct order_request order = {.link = to,
 	    .pool = order_pool(a->k, &a->next),
 	    .method = to->health.method,
 	    .account = to->account};
-	uint8_t *opened = NULL;
+	uint8_t bound[LINK_LEN], *opened = NULL;
 	size_t len = a->secret_len;
 	struct render_refusal why;
 	struct rendered out;
 	int r = 0;
 
 	(void)courier;
-	if (!a->new_secret)
-		r = link_open(&a->link, &opened, &len);
+	if (!a->new_secret) {
+		profile_link(&a->link->profile, to, bound);
+		r = link_open(a->k, a->link, bound, &opened, &len);
+	}
 	rr.secret = slice_of(a->new_secret ? a->secret : opened, len);
 	if (r == 0)
 		r = render(&rr, &out, &why);
@@ -241,18 +245,49 @@ start_probe(struct act *a)
 {
 	a->order = (struct order){
 	    .ready = on_probe_courier, .done = on_probe_done, .arg = a};
-	order_begin(a->k, &a->order, a->link.id.customer);
+	order_begin(a->k, &a->order, a->link->id.customer);
 }
 
 /*
  * The rows.
  */
 
+static void start_commit(struct act *a, bool with_secret);
+
+static void
+on_customer_row(void *arg, struct fetch *f)
+{
+	(void)f;
+	start_commit(arg, true);
+}
+
+/*
+ * Has another act made the customer's key since we looked?  Then its row is
+ * fetched and the commit is prepared again: a second key in the place of the
+ * first would be the end of what that one seals.
+ */
+static bool
+customer_has_come(struct act *a)
+{
+	const struct link_row *row = &a->link->row[LINK_CUSTOMER];
+
+	if (row->r != VERR_NOTFOUND || a->customer.done != NULL ||
+	    index_find(rows_index(a->k->rows), row->at.id) == NULL)
+		return false;
+	a->customer = (struct fetch){.done = on_customer_row, .arg = a};
+	memcpy(a->customer.id, row->at.id, ROW_ID_LEN);
+	rows_fetch(a->k->rows, &a->customer);
+	return true;
+}
+
 static void
 on_committed(void *arg, int r)
 {
 	struct act *a = arg;
 
+	if (r == VERR_STALE && a->kind->steps[a->step - 1] == STEP_COMMIT &&
+	    a->new_secret && customer_has_come(a))
+		return;
 	if (r == VERR_STALE)
 		(void)act_refuse(a, REFUSED_STALE,
 		    "something else changed the same rows: try again");
@@ -263,9 +298,10 @@ on_committed(void *arg, int r)
 		conclude(a);
 		return;
 	}
+	link_forget(a->k->links, a->name);
 	if (a->commit.erase)
-		couriers_drop_pool(a->k, a->link.id.customer,
-		    order_pool(a->k, &a->link.profile));
+		couriers_drop_pool(a->k, a->link->id.customer,
+		    order_pool(a->k, &a->link->profile));
 	next_step(a);
 }
 
@@ -310,7 +346,7 @@ put_profile(struct act *a)
 	size_t len;
 	int r = VERR_NOMEM;
 
-	c = add_change(a, ROW_PROFILE, slice_str(a->link.name), &body);
+	c = add_change(a, ROW_PROFILE, slice_str(a->name), &body);
 	if (plain == NULL || c == NULL)
 		goto out;
 	at = place_of(c);
@@ -331,19 +367,23 @@ out:
 static int
 put_customer(struct act *a, struct customer_row *ret)
 {
-	const struct fetch *f = &a->link.customer_row;
+	const struct link_row *row = &a->link->row[LINK_CUSTOMER];
+	const struct fetch *f = &a->customer;
 	struct change *c;
 	uint8_t *body;
 	size_t len;
-	int r;
+	int r = f->done != NULL ? f->r : row->r;
 
-	if (f->r == 0) {
-		*ret = (struct customer_row){f->at, slice_of(f->body, f->len)};
+	if (r == 0) {
+		*ret = f->done != NULL
+		    ? (struct customer_row){f->at, slice_of(f->body, f->len)}
+		    : (struct customer_row){
+		          row->at, slice_of(row->body, row->len)};
 		return 0;
 	}
-	if (f->r != VERR_NOTFOUND)
-		return f->r;
-	c = add_change(a, ROW_CUSTOMER, slice_str(a->link.id.customer), &body);
+	if (r != VERR_NOTFOUND)
+		return r;
+	c = add_change(a, ROW_CUSTOMER, slice_str(a->link->id.customer), &body);
 	if (c == NULL)
 		return VERR_NOMEM;
 	ret->at = place_of(c);
@@ -365,11 +405,11 @@ put_credential(struct act *a)
 
 	if ((r = put_customer(a, &customer)) != 0)
 		return r;
-	c = add_change(a, ROW_CREDENTIAL, slice_str(a->link.name), &body);
+	c = add_change(a, ROW_CREDENTIAL, slice_str(a->name), &body);
 	if (c == NULL)
 		return VERR_NOMEM;
 	at = place_of(c);
-	profile_link(&a->next, &a->link.to, bound);
+	profile_link(&a->next, a->to, bound);
 	if ((r = keys_seal_secret(a->k->keys, &customer, &at, bound,
 	         slice_of(a->secret, a->secret_len), body, &len)) != 0)
 		return r;
@@ -381,7 +421,7 @@ static int
 put_removal(struct act *a, enum row_kind kind)
 {
 	uint8_t *body;
-	struct change *c = add_change(a, kind, slice_str(a->link.name), &body);
+	struct change *c = add_change(a, kind, slice_str(a->name), &body);
 
 	if (c == NULL)
 		return VERR_NOMEM;
@@ -395,6 +435,8 @@ start_commit(struct act *a, bool with_secret)
 	bool remove = a->next.name == NULL;
 	int r;
 
+	if (with_secret && customer_has_come(a))
+		return;
 	a->commit.n = 0;
 	a->commit.done = on_committed;
 	a->commit.arg = a;
@@ -417,7 +459,7 @@ probe_wanted(const struct act *a)
 	bool verify =
 	    a->kind->steps[0] == STEP_PROBE && a->kind->steps[1] == STEP_PROVED;
 
-	return a->link.to.health.method != NULL &&
+	return a->to->health.method != NULL &&
 	    (verify || (a->new_secret && !a->no_verify));
 }
 
@@ -433,16 +475,16 @@ say_result(struct act *a)
 	if (a->refusal != REFUSED_NONE && a->kind->creates) {
 		(void)snprintf(why, sizeof(why), "%s", a->sentence);
 		(void)snprintf(a->sentence, sizeof(a->sentence),
-		    "%s was stored as pending: %.300s", a->link.name, why);
+		    "%s was stored as pending: %.300s", a->name, why);
 	}
 	if (a->refusal != REFUSED_NONE)
 		return;
-	(void)snprintf(a->sentence, sizeof(a->sentence), "%s %.200s",
-	    a->link.name, a->change);
+	(void)snprintf(
+	    a->sentence, sizeof(a->sentence), "%s %.200s", a->name, a->change);
 	if (a->next.name == NULL)
 		return;
 	(void)snprintf(a->sentence, sizeof(a->sentence),
-	    "%s %.150s; %s%s%.80s%s%s%.90s", a->link.name, a->change,
+	    "%s %.150s; %s%s%.80s%s%s%.90s", a->name, a->change,
 	    status_name(a->next.status), *reason != '\0' ? ", " : "", reason,
 	    a->next.verified == 0 ? ", never verified" : "",
 	    a->next.account[0] != '\0' ? ", account " : "", a->next.account);
@@ -487,7 +529,7 @@ on_decided(void *arg, int r)
 	a->outcome = (struct outcome){.of = a->note.seq,
 	    .verb = VERB_MANAGE,
 	    .act = a->kind->name,
-	    .profile = a->link.name,
+	    .profile = a->name,
 	    .started = loop_now(a->k->life.loop)};
 	next_step(a);
 }
@@ -496,8 +538,7 @@ static bool
 is_busy(const struct act *a)
 {
 	for (const struct act *b = acts; b != NULL; b = b->next_act)
-		if (b != a && b->has_turn &&
-		    strcmp(b->link.name, a->link.name) == 0)
+		if (b != a && b->has_turn && strcmp(b->name, a->name) == 0)
 			return true;
 	return false;
 }
@@ -508,7 +549,7 @@ is_busy(const struct act *a)
 static int
 check_rows(struct act *a)
 {
-	int r = a->link.profile_row.r;
+	int r = a->link == NULL ? VERR_NOMEM : a->link->row[LINK_PROFILE].r;
 
 	if (r == VERR_NOTFOUND && !a->kind->creates)
 		return act_refuse(
@@ -526,18 +567,20 @@ check_rows(struct act *a)
 }
 
 static void
-on_rows(void *arg)
+on_rows(void *arg, const struct link *link)
 {
 	struct act *a = arg;
 	struct session *s = job_session(a->k, &a->job);
 	struct matter m;
 	int r;
 
+	a->link = link;
 	if (s == NULL) {
 		act_free(a);
 		return;
 	}
-	a->next = a->link.profile;
+	if (link != NULL)
+		a->next = link->profile;
 	r = check_rows(a);
 	if (r == 0)
 		r = a->kind->prepare(a);
@@ -565,8 +608,9 @@ is_set(const struct act *a, const char *name)
  * Read the opened act's head.  Returns 0, or the refusal is set.
  */
 static int
-read_act(struct act *a, struct session *s, struct slice *ret_profile)
+read_act(struct act *a, struct session *s)
 {
+	struct profile_id id;
 	struct slice v;
 
 	if (a->opened != 0)
@@ -583,12 +627,11 @@ read_act(struct act *a, struct session *s, struct slice *ret_profile)
 	    (a->kind = act_kind(v)) == NULL)
 		return act_refuse(
 		    a, REFUSED_BAD_REQUEST, "there is no such act");
-	if (pairs_find(a->pairs, "profile", ret_profile) != 0 ||
-	    profile_parse(
-	        (const char *)ret_profile->p, ret_profile->n, &a->link.id) != 0)
+	if (pairs_find(a->pairs, "profile", &v) != 0 ||
+	    profile_parse((const char *)v.p, v.n, &id) != 0)
 		return act_refuse(a, REFUSED_BAD_REQUEST,
 		    "a profile is named CUSTOMER/NAME, of [a-z0-9-]");
-	memcpy(a->link.name, ret_profile->p, ret_profile->n);
+	memcpy(a->name, v.p, v.n);
 	a->no_verify = is_set(a, "no-verify");
 	a->new_account = is_set(a, "new-account");
 	return 0;
@@ -602,7 +645,6 @@ on_opened(struct work *w)
 {
 	struct act *a = (struct act *)((char *)w - offsetof(struct act, work));
 	struct session *s = job_session(a->k, &a->job);
-	struct slice profile;
 	struct matter m;
 	int r;
 
@@ -610,7 +652,7 @@ on_opened(struct work *w)
 		act_free(a);
 		return;
 	}
-	r = read_act(a, s, &profile);
+	r = read_act(a, s);
 	m = matter_of(a, s);
 	if (!matter_decide(a->k, &m) && r == 0)
 		r = act_refuse(a, m.refusal, "the policy does not permit it");
@@ -618,9 +660,7 @@ on_opened(struct work *w)
 		refuse_matter(a, &m);
 		return;
 	}
-	/* It was checked above. */
-	if (link_fetch(&a->link, a->k, profile, on_rows, a) != 0)
-		act_free(a);
+	link_fetch(&a->wait, a->k, a->name, on_rows, a);
 }
 
 /*

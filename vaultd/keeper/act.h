@@ -46,9 +46,13 @@ struct act {
 	size_t plain_len;
 	int opened; /* how opening went, on the thread */
 	struct slice pairs;
-	struct link link;    /* the rows as they are */
-	struct profile next; /* the profile as it will be; borrows */
-	bool new_secret;     /* "secret" replaces the credential */
+	char name[PROFILE_MAX + 1];
+	struct link_wait wait;
+	const struct link *link; /* the rows as they are */
+	struct fetch customer;   /* the customer's, if it came meanwhile */
+	struct catalog_link *to; /* where "next" goes */
+	struct profile next;     /* the profile as it will be; borrows */
+	bool new_secret;         /* "secret" replaces the credential */
 	bool no_verify, new_account;
 	bool has_turn;   /* no other act may change the profile meanwhile */
 	uint8_t *secret; /* pairs, in the arena */

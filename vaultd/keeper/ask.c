@@ -137,6 +137,9 @@ on_profile(void *arg_, struct fetch *f)
 	if (open_profile(q, f, &p)) {
 		show(q, &p);
 		profile_release(&p);
+	} else if (f->r != VERR_NOTFOUND) {
+		/* That is not to pass for a profile which is not there. */
+		fail(q, REFUSED_STORE, "a profile's row cannot be read");
 	}
 	fetch_release(f);
 	f->arg = NULL; /* free for the next */
@@ -187,7 +190,8 @@ walk(struct question *q)
 	}
 	if (q->fetching > 0)
 		return;
-	if (q->found == 0 && arg(q, "profile").n > 0)
+	if (q->refusal == REFUSED_NONE && q->found == 0 &&
+	    arg(q, "profile").n > 0)
 		fail(q, REFUSED_NO_PROFILE, "there is no such profile");
 	finish(q);
 }

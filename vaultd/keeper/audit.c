@@ -118,11 +118,18 @@ audit_begin(
 		json_number(j, "of", of);
 }
 
+/*
+ * An outcome that nobody waits for goes with the next record, or a little
+ * later by itself: it is not worth waking the ledger for.
+ */
 static void
 send(struct audit *a, const struct pending *p)
 {
-	rows_append(
-	    a->k->rows, a->epoch, p->seq, p->flags, slice_of(p->line, p->len));
+	bool late = p->event == AUDIT_OUTCOME && p->note == NULL &&
+	    !(p->flags & APPEND_SYNC);
+
+	rows_append(a->k->rows, a->epoch, p->seq, p->flags,
+	    slice_of(p->line, p->len), late);
 }
 
 static void

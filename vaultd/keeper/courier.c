@@ -9,12 +9,13 @@
 #include "protocol/bytes.h"
 
 #define COURIERS_MAX 64
-#define LANES_MAX    64     /* gates joined to one courier */
-#define IDLE_MS      60000  /* without an order */
-#define DEAF_MS      10000  /* from a cancellation to any order's end */
-#define START_MS     15000  /* a courier that has not come */
-#define ORDERS_MAX   10000  /* then a fresh courier takes over */
-#define RESPONSE_MS  120000 /* to the first byte of an answer */
+#define LANES_MAX    64      /* gates joined to one courier */
+#define IDLE_MS      60000   /* without an order */
+#define DEAF_MS      10000   /* from an order's cancellation to its end */
+#define START_MS     15000   /* a courier that has not come */
+#define SERVED_MAX   1000000 /* then a fresh courier takes over */
+#define GATE_MAX     768     /* orders of one gate: less than it may ask for */
+#define RESPONSE_MS  120000  /* to the first byte of an answer */
 
 struct courier {
 	struct couriers *all;
@@ -23,11 +24,12 @@ struct courier {
 	uint64_t want;   /* what we called it before it had a number */
 	uint32_t number; /* 0 until it is there */
 	struct channel *ch;
-	bool retired; /* takes no new order */
-	struct order *waiting, *issued;
-	size_t served;
-	struct timer timer; /* idle, or not come */
-	struct timer deaf;  /* a cancelled order has not come back */
+	bool retired;                   /* takes no new order */
+	struct order *waiting, *issued; /* "norders" of both */
+	size_t norders, served;
+	uint64_t last_order; /* the last that was sent to it */
+	struct timer timer;  /* idle, or not come */
+	struct timer deaf;   /* an order was cancelled and has not ended */
 	uint32_t lanes[LANES_MAX];
 	size_t nlanes;
 };
@@ -67,6 +69,15 @@ link_order(struct order **head, struct order *o)
 	*head = o;
 }
 
+/* Who has waited longest is served first; few wait at once. */
+static void
+link_last(struct order **head, struct order *o)
+{
+	while (*head != NULL)
+		head = &(*head)->next;
+	link_order(head, o);
+}
+
 static void
 unlink_order(struct order *o)
 {
@@ -87,6 +98,8 @@ leave_courier(struct couriers *cs, struct order *o)
 
 	unlink_order(o);
 	o->courier = NULL;
+	if (c != NULL)
+		c->norders--;
 	if (c != NULL && c->waiting == NULL && c->issued == NULL &&
 	    c->number != 0 &&
 	    loop_timer(cs->k->life.loop, &c->timer, c->retired ? 0 : IDLE_MS))
@@ -97,7 +110,7 @@ static void
 finish(struct couriers *cs, struct order *o, const struct order_result *res)
 {
 	leave_courier(cs, o);
-	if (o->id != 0 && cs->dialer != NULL)
+	if (o->ticketed && cs->dialer != NULL)
 		channel_say(cs->dialer, TICKET_END, .ticket = o->id);
 	o->done(o->arg, res);
 }
@@ -141,13 +154,36 @@ on_timer(void *arg)
 }
 
 /*
- * It does not answer: whatever holds it up, its customer gets another one.
+ * The order that was cancelled longest ago, or NULL.
+ */
+static const struct order *
+oldest_cancelled(const struct courier *c)
+{
+	const struct order *oldest = NULL;
+
+	for (const struct order *o = c->issued; o != NULL; o = o->next)
+		if (o->cancelled != 0 &&
+		    (oldest == NULL || o->cancelled < oldest->cancelled))
+			oldest = o;
+	return oldest;
+}
+
+/*
+ * It may not answer: whatever holds it up, its customer gets another one.
  */
 static void
 on_deaf(void *arg)
 {
 	struct courier *c = arg;
+	struct loop *l = c->all->k->life.loop;
+	const struct order *o = oldest_cancelled(c);
+	uint64_t due = o == NULL ? 0 : o->cancelled + DEAF_MS;
 
+	if (o == NULL)
+		return;
+	if (due > loop_now(l) &&
+	    loop_timer(l, &c->deaf, due - loop_now(l)) == 0)
+		return;
 	room_report(&c->all->k->life, ROOM_COURIER, c->number, VERR_TIMEOUT);
 	courier_close(c);
 }
@@ -203,15 +239,40 @@ courier_for(struct couriers *cs, const char *customer)
 	return courier_start(cs, customer);
 }
 
+/*
+ * How many orders of a gate's a courier has: one that ends none of them must
+ * not fill the gate for the other customers.
+ */
+static size_t
+orders_of(const struct courier *c, uint32_t gate)
+{
+	const struct order *lists[] = {c->waiting, c->issued};
+	size_t n = 0;
+
+	for (size_t i = 0; i < 2; i++)
+		for (const struct order *o = lists[i]; o != NULL; o = o->next)
+			n += o->gate == gate;
+	return n;
+}
+
 void
 order_begin(struct keeper *k, struct order *o, const char *customer)
 {
 	struct couriers *cs = k->couriers;
 	struct courier *c = courier_for(cs, customer);
 
-	o->id = 0;
+	o->id = o->cancelled = 0;
+	o->ticketed = false;
+	if (c != NULL && c->norders >= GATE_MAX &&
+	    orders_of(c, o->gate) >= GATE_MAX)
+		c = NULL;
 	o->courier = c;
-	link_order(c == NULL ? &cs->failed : &c->waiting, o);
+	if (c == NULL) {
+		link_order(&cs->failed, o);
+	} else {
+		link_last(&c->waiting, o);
+		c->norders++;
+	}
 	if (c == NULL || c->number != 0)
 		loop_defer(k->life.loop, &cs->task);
 	if (c != NULL && c->number != 0)
@@ -270,11 +331,13 @@ couriers_forget_gate(struct keeper *k, uint32_t gate)
 static void
 send_ticket(struct couriers *cs, const struct order *o)
 {
-	if (cs->dialer != NULL)
+	const struct catalog_link *to = o->to;
+
+	if (o->ticketed && cs->dialer != NULL)
 		channel_say(cs->dialer, TICKET, .ticket = o->id,
 		    .courier = o->courier->number,
-		    .host = slice_str(o->origin.host), .port = o->origin.port,
-		    .network = slice_str(o->network));
+		    .host = slice_str(to->origin.host), .port = to->origin.port,
+		    .network = slice_str(to->network_text));
 }
 
 void
@@ -284,13 +347,10 @@ order_issue(struct keeper *k, struct order *o, const struct order_request *req)
 	struct courier *c = o->courier;
 	int r;
 
-	o->id = ++cs->last_order;
-	o->origin = req->link->origin;
-	(void)snprintf(
-	    o->network, sizeof(o->network), "%s", req->link->network_text);
+	o->id = c->last_order = ++cs->last_order;
+	o->to = req->link;
 	if (o->gate != 0)
 		want_lane(cs, c, o->gate);
-	send_ticket(cs, o);
 	r = channel_send(c->ch, REC_ORDER,
 	    &(const union record){.ORDER = {.order = o->id,
 	                              .ticket = o->id,
@@ -299,8 +359,8 @@ order_issue(struct keeper *k, struct order *o, const struct order_request *req)
 	                              .probe = o->gate == 0,
 	                              .pool = req->pool,
 	                              .method = slice_str(req->method),
-	                              .host = slice_str(o->origin.host),
-	                              .port = o->origin.port,
+	                              .host = slice_str(o->to->origin.host),
+	                              .port = o->to->origin.port,
 	                              .target = req->target,
 	                              .headers = req->headers,
 	                              .body = req->body,
@@ -310,7 +370,7 @@ order_issue(struct keeper *k, struct order *o, const struct order_request *req)
 	                              .timeout_ms = RESPONSE_MS,
 	                              .account = slice_str(req->account)}},
 	    -1);
-	if (++c->served >= ORDERS_MAX)
+	if (++c->served >= SERVED_MAX)
 		c->retired = true;
 	if (r != 0) {
 		leave_courier(cs, o);
@@ -328,6 +388,7 @@ order_cancel(struct keeper *k, struct order *o)
 		struct courier *c = o->courier;
 
 		channel_say(c->ch, ORDER_CANCEL, .order = o->id);
+		o->cancelled = loop_now(k->life.loop);
 		/* ORDER_DONE follows, or the courier ends. */
 		if (c->deaf.slot == 0 &&
 		    loop_timer(k->life.loop, &c->deaf, DEAF_MS) != 0)
@@ -364,6 +425,47 @@ couriers_drop_pool(struct keeper *k, const char *customer, uint64_t pool)
 			channel_say(c->ch, POOL_DROP, .pool = pool);
 }
 
+bool
+couriers_busy(const struct keeper *k)
+{
+	for (const struct courier *c = k->couriers->first; c != NULL;
+	     c = c->next)
+		if (c->issued != NULL)
+			return true;
+	return false;
+}
+
+static struct order *
+find_issued(const struct courier *c, uint64_t id)
+{
+	struct order *o = c->issued;
+
+	while (o != NULL && o->id != id)
+		o = o->next;
+	return o;
+}
+
+/*
+ * An order needs a connection: the dialer may now make it.  The order may have
+ * ended while this was on its way.
+ */
+static int
+on_ticket_want(void *arg, const union record *m, int *fd)
+{
+	uint64_t id = m->TICKET_WANT.order;
+	struct courier *c = arg;
+	struct order *o = find_issued(c, id);
+
+	(void)fd;
+	if (id == 0 || id > c->last_order)
+		return VERR_FORBIDDEN;
+	if (o != NULL && !o->ticketed) {
+		o->ticketed = true;
+		send_ticket(c->all, o);
+	}
+	return 0;
+}
+
 static int
 on_order_done(void *arg, const union record *m, int *fd)
 {
@@ -374,15 +476,12 @@ on_order_done(void *arg, const union record *m, int *fd)
 	    .status = (uint32_t)d->status,
 	    .sent = d->sent,
 	    .received = d->received};
-	struct order *o;
+	struct order *o = find_issued(c, d->order);
 
 	(void)fd;
-	for (o = c->issued; o != NULL && o->id != d->order; o = o->next)
-		;
 	if (o == NULL || d->refusal >= REFUSAL_COUNT || d->error > 100 ||
 	    d->status > 999 || d->account.n >= sizeof(res.account))
 		return VERR_FORMAT;
-	loop_timer_stop(c->all->k->life.loop, &c->deaf);
 	if (d->account.n > 0)
 		memcpy(res.account, d->account.p, d->account.n);
 	finish(c->all, o, &res);
@@ -391,6 +490,7 @@ on_order_done(void *arg, const union record *m, int *fd)
 
 static const struct handler courier_handlers[] = {
     {REC_ORDER_DONE, on_order_done},
+    {REC_TICKET_WANT, on_ticket_want},
     {0, NULL},
 };
 
@@ -460,7 +560,6 @@ couriers_attach_dialer(struct keeper *k, int fd)
 	/* What the dialer before it held is still to be dialled. */
 	for (struct courier *c = cs->first; c != NULL; c = c->next)
 		for (struct order *o = c->issued; o != NULL; o = o->next)
-			if (o->id != 0)
-				send_ticket(cs, o);
+			send_ticket(cs, o);
 	return 0;
 }

@@ -23,8 +23,7 @@ struct order_result {
 
 /*
  * One order, embedded in what waits for it: first for a courier (ready), then
- * for the end (done).  done() is called exactly once, unless order_forget()
- * came before.
+ * for the end (done).  done() is called exactly once.
  */
 struct order {
 	/* The courier is there: call order_issue(), at once. */
@@ -34,11 +33,12 @@ struct order {
 	uint32_t gate;   /* 0: a probe of the keeper's own */
 	uint64_t number; /* of the gate's request */
 
-	uint64_t id; /* 0 until it is issued */
+	uint64_t id;        /* 0 until it is issued */
+	uint64_t cancelled; /* loop_now() of that; 0: it was not */
 	struct courier *courier;
 	struct order *next, **prev; /* in the courier's list */
-	struct origin origin;       /* what the ticket is for */
-	char network[NETWORK_TEXT_MAX + 1];
+	bool ticketed;              /* the dialer may connect for it */
+	const struct catalog_link *to;
 };
 
 MUST_CHECK
@@ -50,7 +50,7 @@ int couriers_new(struct keeper *k, struct couriers **ret);
  */
 void order_begin(struct keeper *k, struct order *o, const char *customer);
 
-/* What is sent; the slices are borrowed for the call. */
+/* What is sent; borrowed for the call, but for "link": until o->done(). */
 struct order_request {
 	const struct catalog_link *link;
 	uint64_t pool; /* connections are reused inside it alone */
@@ -62,8 +62,8 @@ struct order_request {
 };
 
 /*
- * Send the order to its courier and the ticket to the dialer; o->done()
- * follows, never from within.
+ * Send the order to its courier; o->done() follows, never from within.  The
+ * dialer gets its ticket when the courier has no connection for it.
  */
 void order_issue(
     struct keeper *k, struct order *o, const struct order_request *req);
@@ -80,6 +80,9 @@ uint64_t order_pool(const struct keeper *k, const struct profile *p);
 
 /* Connections made with this credential version are closed. */
 void couriers_drop_pool(struct keeper *k, const char *customer, uint64_t pool);
+
+/* True if a courier has an order that has not ended. */
+bool couriers_busy(const struct keeper *k);
 
 /* From the supervisor: a courier, or a new dialer, is there. */
 MUST_CHECK

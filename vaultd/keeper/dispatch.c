@@ -7,6 +7,9 @@
 #include "vaultd/keeper/rows.h"
 #include "vaultd/keeper/texts.h"
 
+#define DRAIN_MS      1000
+#define DRAIN_STEP_MS 5
+
 /*
  * A channel to another room, made by the supervisor.
  */
@@ -44,8 +47,24 @@ on_drained(void *arg)
 }
 
 /*
- * The last word: the store vouches for the log as it is now.
+ * The last word: the store vouches for the log as it is now.  Couriers say a
+ * little later than they answer how an order has ended; what they have not
+ * said within a second is closed as unknown at the next start.
  */
+static void
+on_drain_time(void *arg)
+{
+	struct keeper *k = arg;
+
+	if (couriers_busy(k) && keeper_time() < k->drain_until &&
+	    loop_timer(k->life.loop, &k->drain, DRAIN_STEP_MS) == 0)
+		return;
+	if (k->ready && rows_channel(k->rows) != NULL)
+		rows_finish(k->rows, on_drained, k);
+	else
+		on_drained(k);
+}
+
 static int
 on_drain(void *arg, const union record *m, int *fd)
 {
@@ -56,10 +75,9 @@ on_drain(void *arg, const union record *m, int *fd)
 	if (k->draining)
 		return 0;
 	k->draining = true;
-	if (k->ready && rows_channel(k->rows) != NULL)
-		rows_finish(k->rows, on_drained, k);
-	else
-		on_drained(k);
+	k->drain = (struct timer){.on_time = on_drain_time, .arg = k};
+	k->drain_until = keeper_time() + DRAIN_MS;
+	on_drain_time(k);
 	return 0;
 }
 

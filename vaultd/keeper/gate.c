@@ -118,16 +118,21 @@ job_session(struct keeper *k, const struct job *job)
 }
 
 /*
- * The session a gate speaks of.  Returns 0; or VERR_CLOSED, and the gate was
- * told; or VERR_FORBIDDEN, an offence.  A gate that does not read its answers
- * is not heard until it has.
+ * The session a gate speaks of, under a number that it has not used before:
+ * ledger and couriers tell its requests apart by that.  Returns 0; or
+ * VERR_CLOSED, and the gate was told; or VERR_FORBIDDEN, an offence.  A gate
+ * that does not read its answers is not heard until it has.
  */
 static int
 find_session(
     struct gate *g, uint64_t session, uint64_t number, struct session **ret)
 {
-	int r = session_find(g->k, session, g->number, ret);
+	int r;
 
+	if (number <= g->last)
+		return VERR_FORBIDDEN;
+	g->last = number;
+	r = session_find(g->k, session, g->number, ret);
 	if (channel_queued(g->ch) > BACKLOG_MAX)
 		channel_pause(g->ch);
 	if (r == VERR_CLOSED)

@@ -9,6 +9,7 @@
 struct gate {
 	struct keeper *k;
 	uint32_t number;
+	uint64_t last; /* number of what it asked; they count up */
 	struct channel *ch;
 	struct job *jobs;
 	size_t njobs;

@@ -21,6 +21,7 @@ struct index {
 	uint8_t tree[2 * BUCKETS][INDEX_HASH_LEN];
 	bool dirty[2 * BUCKETS]; /* to be hashed when the root is asked for */
 	size_t counts[KINDS];
+	size_t n;
 };
 
 static size_t
@@ -184,13 +185,17 @@ index_set(struct index *ix, const struct change *c)
 	at = place(b, c->id, &found);
 	if (!found && c->generation == 0)
 		return 0;
+	if (!found && (ix->n == INDEX_ROWS_MAX || b->n == INDEX_BUCKET_MAX))
+		return VERR_TOOBIG;
 	if (!found && (r = bucket_insert(b, at)) != 0)
 		return r;
+	ix->n += !found;
 	e = &b->entries[at];
 	if (found)
 		ix->counts[e->kind % KINDS]--;
 	if (c->generation == 0) {
 		bucket_delete(b, at);
+		ix->n--;
 	} else {
 		memcpy(e->id, c->id, ROW_ID_LEN);
 		e->kind = c->kind;
@@ -213,12 +218,15 @@ index_undo(struct index *ix, const uint8_t id[static ROW_ID_LEN],
 
 	if (found)
 		ix->counts[b->entries[at].kind % KINDS]--;
-	if (old == NULL && found)
+	if (old == NULL && found) {
 		bucket_delete(b, at);
+		ix->n--;
+	}
 	if (old != NULL) {
 		/* Cannot fail: index_set() made the bucket as large before. */
 		if (!found && bucket_insert(b, at) != 0)
 			abort();
+		ix->n += !found;
 		b->entries[at] = *old;
 		ix->counts[old->kind % KINDS]++;
 	}

@@ -6,7 +6,8 @@
  * an id (ids are keyed hashes, so they spread evenly); over the buckets a
  * Merkle tree of BLAKE2b-256, whose root is sealed with each commit.
  *
- * About 64 bytes a row.
+ * About 64 bytes a row.  Bounded, because a ledger says what there is: in all,
+ * and in one bucket, which it could choose ids for.
  */
 #ifndef KEEPER_INDEX_H
 #define KEEPER_INDEX_H
@@ -15,7 +16,9 @@
 
 #include "protocol/change.h"
 
-#define INDEX_HASH_LEN 32
+#define INDEX_HASH_LEN   32
+#define INDEX_ROWS_MAX   1000000
+#define INDEX_BUCKET_MAX 4096 /* 244 are to be expected of so many rows */
 
 struct index_entry {
 	uint8_t id[ROW_ID_LEN];
@@ -39,7 +42,8 @@ const struct index_entry *index_find(
 
 /*
  * Make (id, kind, generation, hash of body) the current row; generation 0
- * removes it.  Returns 0 or VERR_NOMEM, and then nothing has changed.
+ * removes it.  Returns 0, VERR_NOMEM, or VERR_TOOBIG if that is one row too
+ * many, and then nothing has changed.
  */
 MUST_CHECK
 int index_set(struct index *ix, const struct change *c);

@@ -16,6 +16,13 @@ put(struct json *j, const void *p, size_t n)
 	j->n += n;
 }
 
+/* Bytes that stand for themselves in a string. */
+static bool
+is_plain(uint8_t c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 /*
  * What stands before a value: a comma, the key.
  */
@@ -30,6 +37,17 @@ put_key(struct json *j, const char *key)
 	put(j, "\"", 1);
 	put(j, key, strlen(key));
 	put(j, "\":", 2);
+}
+
+static void
+put_number(struct json *j, uint64_t value)
+{
+	char text[20], *p = text + sizeof(text);
+
+	do
+		*--p = (char)('0' + value % 10);
+	while ((value /= 10) != 0);
+	put(j, p, (size_t)(text + sizeof(text) - p));
 }
 
 void
@@ -64,6 +82,11 @@ json_slice(struct json *j, const char *key, struct slice value)
 	put_key(j, key);
 	put(j, "\"", 1);
 	while (p < end) {
+		for (n = 0; p + n < end && is_plain(p[n]); n++)
+			;
+		put(j, p, n);
+		if ((p += n) == end)
+			break;
 		n = lex_utf8(p, (size_t)(end - p), &code);
 		if (n == 0) {
 			put(j, "\xef\xbf\xbd", 3);
@@ -93,11 +116,19 @@ json_text(struct json *j, const char *key, const char *value)
 void
 json_number(struct json *j, const char *key, uint64_t value)
 {
-	char text[24];
-	int n = snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-
 	put_key(j, key);
-	put(j, text, (size_t)n);
+	put_number(j, value);
+}
+
+void
+json_numbered(
+    struct json *j, const char *key, const char *text, uint64_t number)
+{
+	put_key(j, key);
+	put(j, "\"", 1);
+	put(j, text, strlen(text));
+	put_number(j, number);
+	put(j, "\"", 1);
 }
 
 void
@@ -110,16 +141,25 @@ json_bool(struct json *j, const char *key, bool value)
 void
 time_format(uint64_t unix_ms, char out[static JSON_TIME_LEN + 1])
 {
+	/* Most records are made in the same second as the one before. */
+	static char text[80] = "1970-01-01T00:00:00.000Z";
+	static uint64_t second;
+	unsigned ms = (unsigned)(unix_ms % 1000);
 	time_t s = (time_t)(unix_ms / 1000);
 	struct tm tm;
-	char text[80];
 
-	(void)gmtime_r(&s, &tm);
-	(void)snprintf(text, sizeof(text),
-	    "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ", tm.tm_year + 1900,
-	    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-	    (unsigned)(unix_ms % 1000));
+	if (unix_ms / 1000 != second) {
+		(void)gmtime_r(&s, &tm);
+		(void)snprintf(text, sizeof(text),
+		    "%04d-%02d-%02dT%02d:%02d:%02d.000Z", tm.tm_year + 1900,
+		    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+		    tm.tm_sec);
+		second = unix_ms / 1000;
+	}
 	memcpy(out, text, JSON_TIME_LEN);
+	out[20] = (char)('0' + ms / 100);
+	out[21] = (char)('0' + ms / 10 % 10);
+	out[22] = (char)('0' + ms % 10);
 	out[JSON_TIME_LEN] = '\0';
 }
 

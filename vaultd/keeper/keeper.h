@@ -20,6 +20,7 @@
 
 struct audit;
 struct couriers;
+struct links;
 struct rows;
 struct sessions;
 struct texts;
@@ -43,6 +44,7 @@ struct keeper {
 	struct rules rules;
 	struct keys *keys;
 	struct rows *rows;
+	struct links *links;
 	struct audit *audit;
 	struct sessions *sessions;
 	struct couriers *couriers;
@@ -56,6 +58,8 @@ struct keeper {
 	bool ruled;  /* the texts were accepted once */
 	bool ready;
 	bool draining;
+	struct timer drain; /* until the orders that are out have ended */
+	uint64_t drain_until;
 	uint64_t since;
 };
 

@@ -8,6 +8,30 @@
 #include "vaultd/base/secret.h"
 #include "vaultd/keeper/rows_state.h"
 
+/*
+ * Not this store: nothing more is heard of it or said to it.
+ */
+static void
+refuse(struct rows *rs, const char *sentence)
+{
+	channel_pause(rs->ch);
+	rs->serving = false;
+	keeper_refuses(rs->k, sentence);
+}
+
+static int
+put_row(struct rows *rs, const struct change *c)
+{
+	int r;
+
+	if (index_find(rs->loading, c->id) != NULL)
+		return VERR_EXISTS;
+	if ((r = index_set(rs->loading, c)) != VERR_TOOBIG)
+		return r;
+	refuse(rs, "the store has more rows than any vault");
+	return 0;
+}
+
 static int
 on_store_row(void *arg, const union record *m, int *fd)
 {
@@ -27,7 +51,7 @@ on_store_row(void *arg, const union record *m, int *fd)
 		rs->have_slot = true;
 	}
 	if (row->kind != ROW_SUPER)
-		return index_set(rs->loading, &c);
+		return put_row(rs, &c);
 	if (rs->super != NULL)
 		return VERR_FORMAT;
 	if ((rs->super = malloc(row->body.n + 1)) == NULL)
@@ -37,17 +61,6 @@ on_store_row(void *arg, const union record *m, int *fd)
 	rs->super_len = row->body.n;
 	rs->super_generation = row->generation;
 	return 0;
-}
-
-/*
- * Not this store: nothing more is heard of it or said to it.
- */
-static void
-refuse(struct rows *rs, const char *sentence)
-{
-	channel_pause(rs->ch);
-	rs->serving = false;
-	keeper_refuses(rs->k, sentence);
 }
 
 /*
@@ -242,8 +255,9 @@ on_audit_line(void *arg, const union record *m, int *fd)
 	(void)fd;
 	if (!rs->replaying)
 		return VERR_FORBIDDEN;
-	if (audit_replay(rs->k->audit, m->AUDIT_LINE.seq, m->AUDIT_LINE.line) !=
-	    0)
+	if (m->AUDIT_LINE.seq >= rs->announced ||
+	    audit_replay(rs->k->audit, m->AUDIT_LINE.seq, m->AUDIT_LINE.line) !=
+	        0)
 		refuse(rs,
 		    "the audit log is not what was written: records "
 		    "were changed, removed or inserted");
@@ -290,16 +304,25 @@ static const struct handler loading_handlers[] = {
     {0, NULL},
 };
 
+/*
+ * What was not confirmed waits for the ledger that will come.
+ */
+void
+rows_detach(struct rows *rs, int r)
+{
+	if (r != VERR_CLOSED)
+		room_report(&rs->k->life, ROOM_LEDGER, 0, r);
+	loop_timer_stop(rs->k->life.loop, &rs->deaf);
+	channel_free(rs->ch);
+	rs->ch = NULL;
+	rs->serving = false;
+}
+
 static void
 on_closed(void *arg, struct channel *ch, int r)
 {
-	struct rows *rs = arg;
-
-	if (r != VERR_CLOSED)
-		room_report(&rs->k->life, ROOM_LEDGER, 0, r);
-	channel_free(ch);
-	rs->ch = NULL;
-	rs->serving = false;
+	(void)ch;
+	rows_detach(arg, r);
 }
 
 int
@@ -309,6 +332,7 @@ rows_attach(struct rows *rs, int fd)
 	    .handlers = loading_handlers, .on_closed = on_closed};
 	int r;
 
+	loop_timer_stop(rs->k->life.loop, &rs->deaf);
 	channel_free(rs->ch);
 	rs->ch = NULL;
 	rs->serving = rs->replaying = rs->have_slot = false;
@@ -321,5 +345,7 @@ rows_attach(struct rows *rs, int fd)
 	if ((r = channel_new(rs->k->life.loop, fd, ROOM_KEEPER, ROOM_LEDGER, 0,
 	         &ops, rs, &rs->ch)) != 0)
 		return r;
-	return index_new(&rs->loading);
+	if ((r = index_new(&rs->loading)) == 0)
+		rows_await(rs);
+	return r;
 }

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <sodium.h>
 
@@ -13,6 +14,7 @@
 #include "vaultd/keeper/audit.h"
 #include "vaultd/keeper/courier.h"
 #include "vaultd/keeper/dispatch.h"
+#include "vaultd/keeper/link.h"
 #include "vaultd/keeper/rows.h"
 #include "vaultd/keeper/session.h"
 #include "vaultd/keeper/texts.h"
@@ -86,7 +88,9 @@ warm_up(struct keeper *k)
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	int r;
 
-	if (sodium_init() < 0)
+	/* A configuration file could load code. */
+	if (sodium_init() < 0 ||
+	    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
 		room_cannot_start(STEP_SODIUM, VERR_INTERNAL);
 	(void)EVP_Digest("", 0, digest, NULL, EVP_sha256(), NULL);
 	k->secret_key = secret_alloc(crypto_box_SECRETKEYBYTES);
@@ -94,6 +98,7 @@ warm_up(struct keeper *k)
 	    (r = texts_new(&k->texts)) != 0 ||
 	    (r = audit_new(k, &k->audit)) != 0 ||
 	    (r = rows_new(k, &k->rows)) != 0 ||
+	    (r = links_new(&k->links)) != 0 ||
 	    (r = couriers_new(k, &k->couriers)) != 0)
 		room_cannot_start(STEP_MEMORY, VERR_NOMEM);
 	(void)crypto_box_keypair(k->public_key, k->secret_key);

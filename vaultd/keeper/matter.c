@@ -1,7 +1,5 @@
 #include "vaultd/keeper/matter.h"
 
-#include <stdio.h>
-
 #include "policy/path.h"
 
 #define PATH_SHOWN 1536
@@ -22,7 +20,7 @@ matter_decide(struct keeper *k, struct matter *m)
 		m->refusal = REFUSED_BUDGET;
 		return false;
 	}
-	policy_evaluate(view, &facts, &m->verdict);
+	policy_decide(view, &facts, &m->verdict);
 	m->refusal = m->verdict.permitted ? REFUSED_NONE : REFUSED_DENIED;
 	return m->verdict.permitted;
 }
@@ -44,7 +42,6 @@ void
 matter_record(struct keeper *k, const struct matter *m, enum audit_event event,
     bool sync, struct audit_note *note)
 {
-	char rule[40];
 	struct json j;
 
 	audit_begin(k->audit, event, 0, &j);
@@ -62,11 +59,8 @@ matter_record(struct keeper *k, const struct matter *m, enum audit_event event,
 	if (m->user != NULL && *m->user != '\0')
 		json_text(&j, "basic_user", m->user);
 	json_text(&j, "decision", m->verdict.permitted ? "permit" : "deny");
-	if (m->verdict.line != 0) {
-		(void)snprintf(
-		    rule, sizeof(rule), "policy.conf:%u", m->verdict.line);
-		json_text(&j, "rule", rule);
-	}
+	if (m->verdict.line != 0)
+		json_numbered(&j, "rule", "policy.conf:", m->verdict.line);
 	if (m->refusal != REFUSED_NONE)
 		json_text(&j, "refusal", refusal_info(m->refusal)->code);
 	audit_end(k->audit, &j, sync, note);

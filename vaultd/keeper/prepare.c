@@ -271,7 +271,7 @@ take_all(struct act *a, bool fresh)
 	if ((r = take_title(a)) != 0 || (r = take_health(a, entry)) != 0 ||
 	    (r = take_dates(a)) != 0 || (r = take_settings(a, entry)) != 0)
 		return r;
-	if ((r = link_resolve(&a->link, &a->next, why)) != 0)
+	if ((r = link_resolve(a->k, &a->next, &a->to, why)) != 0)
 		return act_refuse(a, REFUSED_BAD_REQUEST, "%s",
 		    why[0] != '\0' ? why : verr_text(r));
 	if (a->new_secret)
@@ -287,7 +287,7 @@ prepare_add(struct act *a)
 	if (!given(a, "system", &v))
 		return act_refuse(
 		    a, REFUSED_BAD_REQUEST, "a profile needs its system");
-	a->next = (struct profile){.name = a->link.name,
+	a->next = (struct profile){.name = a->name,
 	    .system = keep(a, "system", v, false),
 	    .title = "",
 	    .health = "",
@@ -302,7 +302,7 @@ prepare_add(struct act *a)
 	if (take_all(a, true) != 0)
 		return VERR_FORMAT;
 	a->next.reason = "not verified yet";
-	if (a->link.to.health.method == NULL || a->no_verify) {
+	if (a->to->health.method == NULL || a->no_verify) {
 		a->next.status = STATUS_ACTIVE;
 		a->next.reason = a->no_verify
 		    ? "stored without verification"
@@ -316,7 +316,7 @@ prepare_add(struct act *a)
 static int
 prepare_rotate(struct act *a)
 {
-	uint64_t version = a->link.profile.version;
+	uint64_t version = a->link->profile.version;
 
 	if (!has_fields(a))
 		return act_refuse(a, REFUSED_BAD_REQUEST,
@@ -353,10 +353,10 @@ prepare_verify(struct act *a)
 {
 	char why[CATALOG_WHY_MAX];
 
-	if (link_resolve(&a->link, &a->next, why) != 0)
+	if (link_resolve(a->k, &a->next, &a->to, why) != 0)
 		return act_refuse(a, REFUSED_NOT_USABLE,
 		    "the profile's settings do not fit its system any more");
-	if (a->link.to.health.method == NULL)
+	if (a->to->health.method == NULL)
 		return act_refuse(a, REFUSED_BAD_REQUEST,
 		    "no health check is known for this profile: give it one "
 		    "(vaultctl profile set --health 'GET /path')");
@@ -372,12 +372,12 @@ prepare_enable(struct act *a)
 	if (a->next.status != STATUS_DISABLED)
 		return act_refuse(
 		    a, REFUSED_EXISTS, "the profile is not disabled");
-	if (link_resolve(&a->link, &a->next, why) != 0)
+	if (link_resolve(a->k, &a->next, &a->to, why) != 0)
 		return act_refuse(a, REFUSED_NOT_USABLE,
 		    "the profile's settings do not fit its system any more");
 	a->next.status = STATUS_ACTIVE;
 	a->next.reason = "";
-	if (a->next.verified == 0 && a->link.to.health.method != NULL) {
+	if (a->next.verified == 0 && a->to->health.method != NULL) {
 		a->next.status = STATUS_PENDING;
 		a->next.reason = "not verified yet";
 	}

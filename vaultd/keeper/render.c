@@ -34,6 +34,7 @@ static const struct {
     {"accept-encoding", FATE_DROP},
     {"forwarded", FATE_DROP},
     {"x-forwarded-*", FATE_DROP},
+    {"vaultd-url", FATE_REFUSE}, /* or it would go elsewhere than it says */
     {"vaultd-*", FATE_DROP},
     /* State and detours that an upstream might honour over what was asked */
     {"proxy-authorization", FATE_CREDENTIAL},
@@ -59,14 +60,12 @@ static const struct render_refusal own_credential = {REFUSED_CREDENTIAL,
     "the request carries a credential of its own: leave it out, or write "
     "\"vaultd\" in its place"};
 
-static bool
-same_char(char a, char b)
+static char
+fold(char c)
 {
-	if (a >= 'A' && a <= 'Z')
-		a = (char)(a + 32);
-	if (b >= 'A' && b <= 'Z')
-		b = (char)(b + 32);
-	return (a == '_' ? '-' : a) == (b == '_' ? '-' : b);
+	if (c >= 'A' && c <= 'Z')
+		return (char)(c + 32);
+	return c == '_' ? '-' : c;
 }
 
 /*
@@ -81,7 +80,7 @@ name_is(struct slice name, const char *pattern)
 		if (pattern[i] == '*')
 			return true;
 		if (pattern[i] == '\0' ||
-		    !same_char((char)name.p[i], pattern[i]))
+		    fold((char)name.p[i]) != fold(pattern[i]))
 			return false;
 	}
 	return pattern[i] == '\0' || pattern[i] == '*';
@@ -90,11 +89,13 @@ name_is(struct slice name, const char *pattern)
 static enum fate
 fate_of(const struct catalog_link *link, struct slice name)
 {
+	char first = name.n == 0 ? '\0' : fold((char)name.p[0]);
+
 	if (link->injection.kind == INJECT_HEADER &&
 	    name_is(name, link->injection.name))
 		return FATE_CREDENTIAL;
 	for (size_t i = 0; i < sizeof(fates) / sizeof(fates[0]); i++)
-		if (name_is(name, fates[i].name))
+		if (fates[i].name[0] == first && name_is(name, fates[i].name))
 			return fates[i].fate;
 	return FATE_PASS;
 }
@@ -160,6 +161,18 @@ is_placeholder(struct slice value)
 }
 
 /*
+ * The next separator of a query's items at "p" or behind, or NULL.  Some
+ * upstreams split at ';', too.
+ */
+static const char *
+next_separator(const char *p, const char *end)
+{
+	while (p < end && *p != '&' && *p != ';')
+		p++;
+	return p < end ? p : NULL;
+}
+
+/*
  * Is there a parameter "name" in the query of "target" that is not the
  * placeholder?  Sets *ret_at to the item that is it.
  */
@@ -173,7 +186,7 @@ query_has(struct slice target, const char *name, struct slice *ret_at)
 	*ret_at = slice_of(NULL, 0);
 	while (p != NULL && p < end) {
 		const char *item = p + 1;
-		const char *next = memchr(item, '&', (size_t)(end - item));
+		const char *next = next_separator(item, end);
 		size_t n = (size_t)((next == NULL ? end : next) - item);
 
 		if (n >= len && memcmp(item, name, len) == 0 &&
@@ -198,22 +211,51 @@ is_name_char(char c)
 }
 
 /*
- * Is there a parameter "_method" in the query?  Some frameworks take it for
- * the method.  The target is normalised, so that '_' and letters have one
- * spelling but for their case.
+ * Read one character of a parameter's name at *p, and move behind it: in small
+ * letters, and with '_' for what PHP has '_' for.  The target is normalised,
+ * so that letters, '_' and '.' are not escaped.
+ */
+static char
+name_char(const char **p, const char *end)
+{
+	char c = *(*p)++;
+
+	if (c == '%' && end - *p >= 2 &&
+	    (memcmp(*p, "20", 2) == 0 || memcmp(*p, "5B", 2) == 0)) {
+		*p += 2;
+		return '_';
+	}
+	if (c == '+' || c == '.' || c == '[')
+		return '_';
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Is the parameter at "p" called "name", or is it to some? */
+static bool
+is_named(const char *p, const char *end, const char *name)
+{
+	while (p < end &&
+	    (*p == '+' || (end - p >= 3 && memcmp(p, "%20", 3) == 0)))
+		p += *p == '+' ? 1 : 3;
+	for (; *name != '\0'; name++)
+		if (p == end || name_char(&p, end) != *name)
+			return false;
+	return p == end || !is_name_char(*p);
+}
+
+/*
+ * Is there a parameter in the query that some take for the method ("_method")
+ * or, WordPress, for the path ("rest_route")?
  */
 static bool
-overrides_method(struct slice target)
+overrides_request(struct slice target)
 {
-	static const char name[] = "_method";
 	const char *end = (const char *)target.p + target.n;
 	const char *p = memchr(target.p, '?', target.n);
-	const size_t len = sizeof(name) - 1;
 
-	for (; p != NULL; p = memchr(p + 1, '&', (size_t)(end - p - 1)))
-		if ((size_t)(end - p - 1) >= len &&
-		    strncasecmp(p + 1, name, len) == 0 &&
-		    (p + 1 + len == end || !is_name_char(p[1 + len])))
+	for (; p != NULL; p = next_separator(p + 1, end))
+		if (is_named(p + 1, end, "_method") ||
+		    is_named(p + 1, end, "rest_route"))
 			return true;
 	return false;
 }
@@ -250,7 +292,7 @@ render_check(const struct catalog_link *link, struct slice headers,
 		*why = bad_field;
 		return VERR_FORMAT;
 	}
-	if (overrides_method(target)) {
+	if (overrides_request(target)) {
 		*why = bad_header;
 		return VERR_FORMAT;
 	}
@@ -269,6 +311,14 @@ struct scratch {
 	uint8_t value[VALUE_CAP];
 	uint8_t plain[VALUE_CAP];
 };
+
+/* How much of it is to be wiped. */
+struct used {
+	size_t target, headers, value, plain;
+};
+
+static const struct used everything = {
+    TARGET_CAP, HEADERS_CAP, VALUE_CAP, VALUE_CAP};
 
 /*
  * Fill a template's names in from the secret's fields.
@@ -309,6 +359,7 @@ static int
 fill_basic(
     struct scratch *s, const char *user, struct slice secret, size_t *ret_len)
 {
+	const int variant = sodium_base64_VARIANT_ORIGINAL;
 	struct slice password;
 	size_t n;
 	int r;
@@ -322,9 +373,12 @@ fill_basic(
 	s->plain[n++] = ':';
 	memcpy(s->plain + n, password.p, password.n);
 	n += password.n;
+	if (sodium_base64_encoded_len(n, variant) > VALUE_CAP - 6)
+		return VERR_TOOBIG;
 	memcpy(s->value, "Basic ", 6);
-	(void)sodium_bin2base64((char *)s->value + 6, VALUE_CAP - 6, s->plain,
-	    n, sodium_base64_VARIANT_ORIGINAL);
+	/* It fills all the room that it is given. */
+	(void)sodium_bin2base64((char *)s->value + 6,
+	    sodium_base64_encoded_len(n, variant), s->plain, n, variant);
 	*ret_len = strlen((char *)s->value);
 	return 0;
 }
@@ -439,12 +493,18 @@ put_headers(const struct render_request *req, struct pairs_writer *w)
 }
 
 static struct scratch *scratch;
+static struct used used;
 
 void
 render_forget(void)
 {
-	if (scratch != NULL)
-		sodium_memzero(scratch, sizeof(*scratch));
+	if (scratch == NULL)
+		return;
+	sodium_memzero(scratch->target, used.target);
+	sodium_memzero(scratch->headers, used.headers);
+	sodium_memzero(scratch->value, used.value);
+	sodium_memzero(scratch->plain, used.plain);
+	used = (struct used){0, 0, 0, 0};
 }
 
 int
@@ -462,6 +522,8 @@ render(const struct render_request *req, struct rendered *ret,
 		return VERR_NOMEM;
 	if ((r = render_check(req->link, req->headers, req->target, why)) != 0)
 		return r;
+	render_forget();
+	used = everything; /* until it is known */
 	w.p = s->headers;
 	put_headers(req, &w);
 	ret->target = req->target;
@@ -487,5 +549,8 @@ render(const struct render_request *req, struct rendered *ret,
 		return VERR_TOOBIG;
 	}
 	ret->headers = slice_of(s->headers, w.n);
+	/* A value, its NUL, and what it was made of, which is no longer. */
+	used = in->kind == INJECT_QUERY ? (struct used){n, w.n, 0, 0}
+	                                : (struct used){0, w.n, n + 1, n};
 	return 0;
 }

@@ -19,27 +19,38 @@ struct request {
 	enum stage stage;
 	bool cancelled;
 	bool streaming; /* the gate was told where its stream goes */
-	struct link link;
+	char name[PROFILE_MAX + 1];
+	struct link_wait wait;
+	const struct link *link;
 	struct order order;
 	struct audit_note note;
 	struct outcome outcome;
 	const char *method;
-	char *target; /* normalised */
-	size_t target_len, path_len;
-	uint8_t *headers; /* pairs, as the client sent them */
-	size_t headers_len;
 	uint32_t body;
 	uint64_t length;
 	struct render_refusal why;
+	size_t target_len, path_len, headers_len;
+	char text[]; /* the normalised target, a NUL; then the client's headers,
+	              * as pairs */
 };
+
+static struct slice
+target_of(const struct request *q)
+{
+	return slice_of(q->text, q->target_len);
+}
+
+static struct slice
+headers_of(const struct request *q)
+{
+	return slice_of(q->text + q->target_len + 1, q->headers_len);
+}
 
 static void
 request_free(struct request *q)
 {
 	job_end(&q->job);
-	link_release(&q->link);
-	free(q->target);
-	free(q->headers);
+	link_release(q->link);
 	free(q);
 }
 
@@ -76,9 +87,9 @@ matter_of(struct request *q, struct session *s)
 {
 	return (struct matter){.session = s,
 	    .verb = VERB_REQUEST,
-	    .profile = q->link.name,
+	    .profile = q->name,
 	    .method = q->method,
-	    .target = slice_of(q->target, q->target_len),
+	    .target = target_of(q),
 	    .path_len = q->path_len};
 }
 
@@ -117,11 +128,11 @@ static void
 on_courier(void *arg, uint32_t courier)
 {
 	struct request *q = arg;
-	struct render_request rr = {.link = &q->link.to,
-	    .headers = slice_of(q->headers, q->headers_len),
-	    .target = slice_of(q->target, q->target_len)};
-	struct order_request order = {.link = &q->link.to,
-	    .pool = order_pool(q->k, &q->link.profile),
+	const struct link *l = q->link;
+	struct render_request rr = {
+	    .link = l->to, .headers = headers_of(q), .target = target_of(q)};
+	struct order_request order = {.link = l->to,
+	    .pool = l->pool,
 	    .method = q->method,
 	    .body = q->body,
 	    .length = q->length,
@@ -133,11 +144,11 @@ on_courier(void *arg, uint32_t courier)
 
 	q->why = (struct render_refusal){
 	    REFUSED_STORE, "the credential cannot be opened"};
-	if (!link_is_current(&q->link)) {
+	if (!link_is_current(q->k, l)) {
 		q->why = (struct render_refusal){REFUSED_STALE,
 		    "the profile was changed meanwhile: try again"};
 		r = VERR_STALE;
-	} else if ((r = link_open(&q->link, &secret, &len)) == 0) {
+	} else if ((r = link_open(q->k, l, l->bound, &secret, &len)) == 0) {
 		rr.secret = slice_of(secret, len);
 		r = render(&rr, &out, &q->why);
 	}
@@ -180,7 +191,7 @@ on_decided(void *arg, int r)
 	    .arg = q,
 	    .gate = q->job.gate->number,
 	    .number = q->job.number};
-	order_begin(q->k, &q->order, q->link.id.customer);
+	order_begin(q->k, &q->order, q->link->id.customer);
 }
 
 /*
@@ -190,7 +201,7 @@ on_decided(void *arg, int r)
 static const char *
 basic_user(const struct link *l)
 {
-	const struct injection *in = &l->to.injection;
+	const struct injection *in = &l->to->injection;
 
 	if (in->kind != INJECT_BASIC || strchr(in->template, '{') != NULL)
 		return l->profile.user;
@@ -217,14 +228,15 @@ unusable(const struct profile *p)
  * The rows are there: may it be done, and can it?
  */
 static void
-on_rows(void *arg)
+on_rows(void *arg, const struct link *link)
 {
 	struct request *q = arg;
 	struct session *s = job_session(q->k, &q->job);
-	char why[CATALOG_WHY_MAX];
 	struct matter m;
 	const char *text;
+	int r = link == NULL ? VERR_NOMEM : link->row[LINK_PROFILE].r;
 
+	q->link = link;
 	if (s == NULL || q->cancelled) {
 		request_free(q);
 		return;
@@ -234,8 +246,8 @@ on_rows(void *arg)
 		refuse(q, &m, m.refusal, "the policy does not permit it");
 		return;
 	}
-	if (q->link.profile_row.r == VERR_NOTFOUND) {
-		if (policy_may_know(session_view(q->k, s), q->link.name))
+	if (r == VERR_NOTFOUND) {
+		if (policy_may_know(session_view(q->k, s), q->name))
 			refuse(q, &m, REFUSED_NO_PROFILE,
 			    "there is no such profile");
 		else
@@ -243,34 +255,31 @@ on_rows(void *arg)
 			    "the policy does not permit it");
 		return;
 	}
-	if (q->link.profile_row.r != 0) {
+	if (r != 0) {
 		refuse(q, &m, REFUSED_STORE, "the store cannot be read");
 		return;
 	}
-	m.system = q->link.profile.system;
-	if (link_resolve(&q->link, &q->link.profile, why) != 0) {
+	m.system = link->profile.system;
+	if (link->to == NULL) {
 		refuse(q, &m, REFUSED_NOT_USABLE,
 		    "the profile's settings do not fit its system any more "
 		    "(vaultctl profile show)");
 		return;
 	}
-	m.host = q->link.to.origin.host;
-	m.user = basic_user(&q->link);
+	m.host = link->to->origin.host;
+	m.user = basic_user(link);
 	m.guarded = catalog_guards(
-	    keeper_system(q->k, slice_str(m.system)), q->target, q->path_len);
-	if (!matter_decide(q->k, &m)) {
+	    keeper_system(q->k, slice_str(m.system)), q->text, q->path_len);
+	if (m.guarded && !matter_decide(q->k, &m)) {
 		refuse(q, &m, m.refusal,
-		    m.guarded ? "the path is guarded: a permit must name it "
-		                "literally"
-		              : "the policy does not permit it");
+		    "the path is guarded: a permit must name it literally");
 		return;
 	}
-	if ((text = unusable(&q->link.profile)) != NULL) {
+	if ((text = unusable(&link->profile)) != NULL) {
 		refuse(q, &m, REFUSED_NOT_USABLE, text);
 		return;
 	}
-	if (render_check(&q->link.to, slice_of(q->headers, q->headers_len),
-	        slice_of(q->target, q->target_len), &q->why) != 0) {
+	if (render_check(link->to, headers_of(q), target_of(q), &q->why) != 0) {
 		refuse(q, &m, q->why.refusal, q->why.sentence);
 		return;
 	}
@@ -291,63 +300,76 @@ on_cancel(struct job *job)
 		order_cancel(q->k, &q->order);
 }
 
+/* What a request says, checked and normalised; "target" is the caller's. */
+struct heard {
+	const char *method;
+	char target[PATH_TARGET_MAX + 1];
+	size_t target_len, path_len;
+};
+
 /*
- * Copy and normalise what the gate passed on.  Returns NULL, or the sentence
+ * Check and normalise what the gate passed on.  Returns NULL, or the sentence
  * that says what is wrong with it.
  */
 static const char *
-read_request(struct request *q, const struct rec_REQUEST *m)
+hear(const struct rec_REQUEST *m, struct heard *ret)
 {
+	struct profile_id id;
 	const char *why = NULL;
 
-	q->method = path_method((const char *)m->method.p, m->method.n);
-	if (q->method == NULL)
+	ret->target_len = ret->path_len = 0;
+	ret->method = path_method((const char *)m->method.p, m->method.n);
+	if (ret->method == NULL)
 		return "the method is none that is passed on";
-	if (path_normalise((const char *)m->target.p, m->target.n, q->target,
-	        &q->target_len, &q->path_len, &why) != 0)
+	if (path_normalise((const char *)m->target.p, m->target.n, ret->target,
+	        &ret->target_len, &ret->path_len, &why) != 0)
 		return why;
 	if (m->body > BODY_STREAM || (m->body != BODY_LENGTH && m->length != 0))
 		return "the request's body is announced in a way that is not "
 		       "known";
-	q->body = (uint32_t)m->body;
-	q->length = m->length;
-	if (m->headers.n > 0)
-		memcpy(q->headers, m->headers.p, m->headers.n);
-	q->headers_len = m->headers.n;
+	if (profile_parse((const char *)m->profile.p, m->profile.n, &id) != 0)
+		return "a profile is named CUSTOMER/NAME, of [a-z0-9-]";
 	return NULL;
+}
+
+static struct request *
+request_new(
+    struct keeper *k, const struct rec_REQUEST *m, const struct heard *h)
+{
+	struct request *q =
+	    malloc(sizeof(*q) + h->target_len + 1 + m->headers.n);
+
+	if (q == NULL)
+		return NULL;
+	*q = (struct request){.k = k,
+	    .outcome = {.verb = VERB_REQUEST, .profile = q->name},
+	    .method = h->method,
+	    .body = (uint32_t)m->body,
+	    .length = m->length,
+	    .target_len = h->target_len,
+	    .path_len = h->path_len,
+	    .headers_len = m->headers.n};
+	memcpy(q->text, h->target, h->target_len);
+	q->text[h->target_len] = '\0';
+	if (m->headers.n > 0)
+		memcpy(q->text + h->target_len + 1, m->headers.p, m->headers.n);
+	return q;
 }
 
 int
 request_begin(struct gate *g, struct session *s, const struct rec_REQUEST *m)
 {
-	struct request *q = calloc(1, sizeof(*q));
-	struct profile_id id;
+	struct heard heard;
+	const char *why = hear(m, &heard);
+	struct request *q = request_new(g->k, m, &heard);
 	struct matter matter;
-	const char *why;
 
 	if (q == NULL)
 		return VERR_NOMEM;
-	q->k = g->k;
-	q->outcome =
-	    (struct outcome){.verb = VERB_REQUEST, .profile = q->link.name};
-	q->target = calloc(1, PATH_TARGET_MAX + 1);
-	q->headers = malloc(m->headers.n + 1);
-	if (q->target == NULL || q->headers == NULL) {
-		free(q->target);
-		free(q->headers);
-		free(q);
-		return VERR_NOMEM;
-	}
 	if (job_begin(g, &q->job, m->session, m->number, on_cancel) != 0) {
-		free(q->target);
-		free(q->headers);
 		free(q);
 		return 0;
 	}
-	why = read_request(q, m);
-	if (why == NULL &&
-	    profile_parse((const char *)m->profile.p, m->profile.n, &id) != 0)
-		why = "a profile is named CUSTOMER/NAME, of [a-z0-9-]";
 	matter = matter_of(q, s);
 	if (why != NULL) {
 		matter.method = NULL;
@@ -355,7 +377,7 @@ request_begin(struct gate *g, struct session *s, const struct rec_REQUEST *m)
 		refuse(q, &matter, REFUSED_BAD_REQUEST, why);
 		return 0;
 	}
-	memcpy(q->link.name, m->profile.p, m->profile.n);
+	memcpy(q->name, m->profile.p, m->profile.n);
 	/* What no permit could allow is refused before the store is asked, so
 	 * that the answer does not tell whether the profile exists. */
 	if (!matter_decide(g->k, &matter)) {
@@ -363,5 +385,6 @@ request_begin(struct gate *g, struct session *s, const struct rec_REQUEST *m)
 		    "the policy does not permit it");
 		return 0;
 	}
-	return link_fetch(&q->link, g->k, m->profile, on_rows, q);
+	link_fetch(&q->wait, g->k, q->name, on_rows, q);
+	return 0;
 }

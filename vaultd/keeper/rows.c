@@ -4,10 +4,14 @@
 
 #include "vaultd/base/log.h"
 
-#define VOUCH_MS 60000
+#define VOUCH_MS   60000
+#define LOOK_MS    5000 /* how often to look for what the ledger owes */
+#define DEAF_LOOKS 2    /* the same is owed: a disk may be slow, but not so */
+#define LATE_MS    5    /* for a record that nobody waits for */
 
 static void start_commit(struct rows *rs);
 static void on_vouch_time(void *arg);
+static void on_deaf_time(void *arg);
 
 int
 rows_new(struct keeper *k, struct rows **ret)
@@ -21,6 +25,7 @@ rows_new(struct keeper *k, struct rows **ret)
 	rs->fetches_last = &rs->fetches;
 	rs->commits_last = &rs->commits;
 	rs->vouch_timer = (struct timer){.on_time = on_vouch_time, .arg = rs};
+	rs->deaf = (struct timer){.on_time = on_deaf_time, .arg = rs};
 	*ret = rs;
 	return 0;
 }
@@ -49,13 +54,89 @@ rows_index(const struct rows *rs)
 	return rs->index;
 }
 
+/*
+ * Deadlines.  Everything is asked for in an order and answered in it, so it is
+ * enough to watch the oldest.
+ */
+
+static struct owed
+owed(const struct rows *rs)
+{
+	uint64_t confirmed = audit_confirmed(rs->k->audit);
+
+	if (rs->ch == NULL)
+		return (struct owed){0};
+	if (!rs->serving)
+		return (struct owed){.loading = 1 + rs->loaded + confirmed};
+	return (struct owed){
+	    .fetch = rs->fetches == NULL ? 0 : rs->fetches->number,
+	    .commit = rs->changes == NULL ? 0 : rs->commit_number,
+	    .line = confirmed == audit_next(rs->k->audit)
+	        ? 0
+	        : 1 + confirmed + rs->failures};
+}
+
+static bool
+is_still_owed(uint64_t then, uint64_t now)
+{
+	return then != 0 && then == now;
+}
+
+static void
+watch(struct rows *rs, struct owed now)
+{
+	rs->owed = now;
+	if (loop_timer(rs->k->life.loop, &rs->deaf, LOOK_MS) != 0)
+		log_say(LOG_NO_MEMORY, 0, 0, 0);
+}
+
+/*
+ * It does not answer: another one may, and gets all of it again.
+ */
+static void
+on_deaf_time(void *arg)
+{
+	struct rows *rs = arg;
+	struct owed then = rs->owed, now = owed(rs);
+
+	if (!is_still_owed(then.fetch, now.fetch) &&
+	    !is_still_owed(then.commit, now.commit) &&
+	    !is_still_owed(then.line, now.line) &&
+	    !is_still_owed(then.loading, now.loading))
+		rs->looks = 0;
+	else if (++rs->looks == DEAF_LOOKS) {
+		rows_detach(rs, VERR_TIMEOUT);
+		return;
+	}
+	if (now.fetch + now.commit + now.line + now.loading != 0)
+		watch(rs, now);
+}
+
+void
+rows_await(struct rows *rs)
+{
+	if (rs->ch == NULL || rs->deaf.slot != 0)
+		return;
+	rs->looks = 0;
+	watch(rs, owed(rs));
+}
+
 void
 rows_append(struct rows *rs, uint64_t epoch, uint64_t seq, uint32_t flags,
-    struct slice line)
+    struct slice line, bool late)
 {
-	if (rs->serving)
-		channel_say(rs->ch, APPEND, .epoch = epoch, .seq = seq,
-		    .flags = flags, .line = line);
+	const union record m = {.APPEND = {
+	                            .epoch = epoch,
+	                            .seq = seq,
+	                            .flags = flags,
+	                            .line = line,
+	                        }};
+
+	if (rs->serving && late)
+		channel_put_late(rs->ch, REC_APPEND, &m, LATE_MS);
+	else if (rs->serving)
+		channel_put(rs->ch, REC_APPEND, &m, -1);
+	rows_await(rs);
 }
 
 /*
@@ -79,6 +160,7 @@ rows_fetch(struct rows *rs, struct fetch *f)
 	*rs->fetches_last = f;
 	rs->fetches_last = &f->next;
 	send_fetch(rs, f);
+	rows_await(rs);
 }
 
 void
@@ -94,12 +176,12 @@ fetch_release(struct fetch *f)
 static int
 accept_row(struct rows *rs, struct fetch *f, const struct rec_FETCHED *m)
 {
-	bool known = index_find(rs->index, f->id) != NULL;
+	const struct index_entry *e = index_find(rs->index, f->id);
 
 	if (m->error != 0) {
 		/* A disk that fails is no lie; a row that is denied is. */
 		f->r = -(int)m->error;
-		return f->r == VERR_NOTFOUND && known ? VERR_FORMAT : 0;
+		return f->r == VERR_NOTFOUND && e != NULL ? VERR_FORMAT : 0;
 	}
 	if (!index_is_current(
 	        rs->index, f->id, (uint32_t)m->kind, m->generation, m->body))
@@ -110,6 +192,7 @@ accept_row(struct rows *rs, struct fetch *f, const struct rec_FETCHED *m)
 	}
 	memcpy(f->body, m->body.p, m->body.n);
 	f->len = m->body.n;
+	memcpy(f->hash, e->hash, INDEX_HASH_LEN);
 	memcpy(f->at.id, f->id, ROW_ID_LEN);
 	f->at.kind = (enum row_kind)m->kind;
 	f->at.generation = m->generation;
@@ -181,6 +264,7 @@ send_commit(struct rows *rs)
 		channel_say(rs->ch, COMMIT, .commit = rs->commit_number,
 		    .erase = rs->commits->erase,
 		    .changes = slice_of(rs->changes, rs->changes_len));
+	rows_await(rs);
 }
 
 /*
@@ -205,7 +289,7 @@ static int
 seal_super(struct rows *rs, const struct commit *c, uint8_t *out, size_t *len)
 {
 	struct index_entry old[COMMIT_CHANGES];
-	bool had[COMMIT_CHANGES];
+	bool had[COMMIT_CHANGES] = {false};
 	int r;
 
 	for (size_t i = 0; i < c->n; i++) {
@@ -388,6 +472,7 @@ on_append_failed(void *arg, const union record *m, int *fd)
 	struct rows *rs = arg;
 
 	(void)fd;
+	rs->failures++;
 	return audit_failed(rs->k->audit, &m->APPEND_FAILED);
 }
 

@@ -17,8 +17,9 @@ struct fetch {
 	void *arg;
 	uint8_t id[ROW_ID_LEN];
 	int r;               /* 0, VERR_NOTFOUND, VERR_NOMEM or VERR_CLOSED */
-	struct row_place at; /* valid if r is 0 */
-	uint8_t *body;       /* malloc'ed, fetch_release() frees it */
+	struct row_place at; /* valid if r is 0, and so is "hash" */
+	uint8_t hash[INDEX_HASH_LEN]; /* the body's, as the index has it */
+	uint8_t *body;                /* malloc'ed, fetch_release() frees it */
 	size_t len;
 	uint64_t number;
 	struct fetch *next;
@@ -52,7 +53,8 @@ void fetch_release(struct fetch *f);
 
 /*
  * Commit, in turn; c->done() with 0 when it is on the disk, or VERR_STALE,
- * VERR_NOSPACE, VERR_IO, VERR_NOMEM, and then nothing has changed.
+ * VERR_NOSPACE, VERR_IO, VERR_NOMEM, VERR_TOOBIG (too many rows), and then
+ * nothing has changed.
  */
 void rows_commit(struct rows *rs, struct commit *c);
 
@@ -61,9 +63,9 @@ void rows_commit(struct rows *rs, struct commit *c);
  */
 void rows_next_generation(const struct rows *rs, struct change *c);
 
-/* The audit log's records, see audit.h. */
+/* The audit log's records, see audit.h; "late": no hurry. */
 void rows_append(struct rows *rs, uint64_t epoch, uint64_t seq, uint32_t flags,
-    struct slice line);
+    struct slice line, bool late);
 
 /*
  * The channel to the ledger, or NULL; for QUERY.

@@ -8,6 +8,11 @@
 #include "vaultd/keeper/rows.h"
 #include "vaultd/keeper/super.h"
 
+/* The oldest of what a ledger owes, by number and from 1; 0: nothing. */
+struct owed {
+	uint64_t fetch, commit, line, loading;
+};
+
 struct rows {
 	struct keeper *k;
 	struct channel *ch; /* to the ledger, or NULL while there is none */
@@ -38,6 +43,10 @@ struct rows {
 	struct commit vouch; /* nothing but a new super row */
 	uint64_t vouched;    /* records of the log that the store vouches for */
 	struct timer vouch_timer;
+	struct timer deaf; /* runs while the ledger owes us something */
+	struct owed owed;  /* when the timer was set */
+	unsigned looks;    /* that have found the same */
+	uint64_t failures; /* APPEND_FAILED heard: an answer, too */
 	void (*finished)(void *arg);
 	void *finished_arg;
 };
@@ -49,6 +58,16 @@ extern const struct handler rows_handlers[];
  * Offer a new ledger what the one before has not confirmed.
  */
 void rows_resend(struct rows *rs);
+
+/*
+ * The ledger owes us something: see to it that it answers.
+ */
+void rows_await(struct rows *rs);
+
+/*
+ * No ledger any more; "r" is VERR_CLOSED, or what it did wrong.
+ */
+void rows_detach(struct rows *rs, int r);
 
 /*
  * The commit under way is on the disk.

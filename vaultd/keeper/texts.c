@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "vaultd/keeper/link.h"
 #include "vaultd/keeper/session.h"
 
 #define TEXTS_MAX (SYSTEMS_MAX + 3)
@@ -153,6 +154,7 @@ texts_apply(struct keeper *k, uint64_t set)
 	forget(k->texts);
 	if (r == 0) {
 		sessions_forget_views(k->sessions);
+		links_forget(k->links);
 		rules_free(&k->rules);
 		k->rules = *fresh;
 		k->ruled = true;

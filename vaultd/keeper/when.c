@@ -29,7 +29,7 @@ when_parse(struct slice text, uint64_t *ret_ms)
 	if (text.n != 10 && text.n != sizeof(shape) - 1)
 		return VERR_FORMAT;
 	for (size_t i = 0; i < text.n; i++)
-		if (shape[i] != '0' && text.p[i] != shape[i])
+		if (shape[i] != '0' && text.p[i] != (uint8_t)shape[i])
 			return VERR_FORMAT;
 	tm.tm_year = digits(&p, 4) - 1900;
 	p++;

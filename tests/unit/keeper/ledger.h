@@ -9,7 +9,7 @@
 
 #include "tests/unit/keeper/world.h"
 
-#define STORE_ROWS 64
+#define STORE_ROWS 2048
 #define LOG_LINES  16384
 
 struct stored {
@@ -357,6 +357,7 @@ keeper_begin(void)
 	k = world_keeper(&supervisor);
 	assert_int_equal(audit_new(k, &k->audit), 0);
 	assert_int_equal(rows_new(k, &k->rows), 0);
+	assert_int_equal(links_new(&k->links), 0);
 	memset(&world, 0, sizeof(world));
 }
 

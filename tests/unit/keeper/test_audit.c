@@ -582,6 +582,8 @@ hostile_audit_lines_of_a_ledger_that_died(void **state)
 
 	keeper_begin();
 	ledger_attach();
+	disk_line(&older, ledger.disk.lines[1]);
+	disk_line(&older, ledger.disk.lines[2]);
 	ledger_tell_rows(&older);
 	for (uint64_t i = 0; i < 3; i++) {
 		(void)snprintf(
@@ -667,6 +669,60 @@ audit_bounded_in_open_decisions(void **state)
 	log_is_whole(&ledger.disk, 0);
 }
 
+/*
+ * An outcome that nobody waits for.
+ */
+static void
+outcome_of(uint64_t of)
+{
+	struct json j;
+
+	audit_begin(k->audit, AUDIT_OUTCOME, of, &j);
+	audit_end(k->audit, &j, false, NULL);
+}
+
+/* They go out with the next record, in their place, or soon by themselves. */
+static void
+audit_outcomes_ride_along(void **state)
+{
+	uint64_t a = decide(), b = decide(), c = decide();
+
+	(void)state;
+	ledger.hold_appends = true;
+	outcome_of(a);
+	outcome_of(b);
+	(void)record(1, AUDIT_DECISION, 0, "x");
+	ledger_play();
+	assert_int_equal(ledger.nappends, 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(ledger.appends[i].number, 4 + i);
+	assert_int_equal(ledger.appends[0].flags, APPEND_RELEASE);
+	outcome_of(c);
+	for (int i = 0; i < 100 && ledger.nappends < 4; i++) {
+		usleep(2000);
+		ledger_play();
+	}
+	assert_int_equal(ledger.nappends, 4);
+	ledger.hold_appends = false;
+	ledger_play();
+	log_is_whole(&ledger.disk, 1);
+}
+
+/* A new ledger gets what was held back for the one before, once. */
+static void
+audit_outcomes_outlive_a_ledger(void **state)
+{
+	uint64_t a = decide();
+
+	(void)state;
+	outcome_of(a);
+	ledger_begin(&ledger.disk);
+	usleep(10000);
+	ledger_play();
+	assert_int_equal(offence(), 0);
+	log_is_whole(&ledger.disk, 0);
+}
+
 int
 main(void)
 {
@@ -689,6 +745,8 @@ main(void)
 	    T(hostile_audit_lines_of_a_ledger_that_died),
 	    T(hostile_audit_lines_that_are_no_records),
 	    T(audit_bounded_in_open_decisions),
+	    T(audit_outcomes_ride_along),
+	    T(audit_outcomes_outlive_a_ledger),
 	};
 
 	return cmocka_run_group_tests_name("audit", tests, world_memory, NULL);

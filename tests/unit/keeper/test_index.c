@@ -206,6 +206,52 @@ keys_index_undo_puts_everything_back(void **state)
 	index_free(other);
 }
 
+/* A row of the bucket that ids beginning with "bucket" go to. */
+static struct change
+row_of(uint32_t bucket, uint32_t number)
+{
+	struct change c = {.kind = 4, .generation = 1, .body = slice_str("x")};
+
+	c.id[0] = (uint8_t)(bucket >> 4);
+	c.id[1] = (uint8_t)(bucket << 4);
+	memcpy(c.id + 2, &number, sizeof(number));
+	return c;
+}
+
+static void
+hostile_index_is_bounded(void **state)
+{
+	uint32_t n = 0;
+	struct change c;
+
+	(void)state;
+	for (uint32_t i = 0; i < INDEX_BUCKET_MAX; i++, n++) {
+		c = row_of(0, i);
+		assert_int_equal(index_set(ix, &c), 0);
+	}
+	c = row_of(0, INDEX_BUCKET_MAX);
+	assert_int_equal(index_set(ix, &c), VERR_TOOBIG);
+	assert_null(index_find(ix, c.id));
+	for (uint32_t i = 0; n < INDEX_ROWS_MAX; i++, n++) {
+		c = row_of(1 + i % 4095, i);
+		assert_int_equal(index_set(ix, &c), 0);
+	}
+	c = row_of(1, UINT32_MAX);
+	assert_int_equal(index_set(ix, &c), VERR_TOOBIG);
+	assert_int_equal(index_count(ix, 4), INDEX_ROWS_MAX);
+	/* One that is there can be changed, and one goes for another. */
+	c = row_of(0, 0);
+	c.generation = 2;
+	assert_int_equal(index_set(ix, &c), 0);
+	c.generation = 0;
+	assert_int_equal(index_set(ix, &c), 0);
+	c = row_of(1, UINT32_MAX);
+	assert_int_equal(index_set(ix, &c), 0);
+	index_undo(ix, c.id, NULL);
+	assert_int_equal(index_set(ix, &c), 0);
+	assert_int_equal(index_count(ix, 4), INDEX_ROWS_MAX);
+}
+
 int
 main(void)
 {
@@ -216,6 +262,7 @@ main(void)
 	    T(keys_index_root_is_of_the_rows_alone),
 	    T(keys_index_root_covers_everything),
 	    T(keys_index_undo_puts_everything_back),
+	    T(hostile_index_is_bounded),
 	};
 
 	return cmocka_run_group_tests_name("index", tests, NULL, NULL);

@@ -106,10 +106,10 @@ target_is(const char *target, const char *expected)
 static const char *const dropped[] = {"Connection", "Keep-Alive",
     "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Host",
     "Content-Length", "Expect", "Forwarded", "X-Forwarded-For", "X-Forwarded-",
-    "X-Forwarded-Host-And-More", "Vaultd-Flow", "Vaultd-Url", "vaultd-"};
+    "X-Forwarded-Host-And-More", "Vaultd-Flow", "Vaultd-Urls", "vaultd-"};
 static const char *const refused[] = {"Cookie", "Cookie2", "Proxy-Authenticate",
     "Proxy-", "X-HTTP-Method", "X-HTTP-Method-Override", "X-Method-Override",
-    "X-Original-URL", "X-Rewrite-URL", "HTTP2-Settings"};
+    "X-Original-URL", "X-Rewrite-URL", "HTTP2-Settings", "Vaultd-Url"};
 static const char *const passed[] = {"Range", "If-None-Match", "If-Match",
     "Idempotency-Key", "Content-Type", "X-Anything", "X-Forwarded",
     "Connection2", "TEE", "T", "Vaultd", "Stripe-Version", "Accept"};
@@ -467,6 +467,51 @@ keys_render_forgets(void **state)
 		assert_int_equal(out.headers.p[i], 0);
 }
 
+/* Whatever an upstream may read as "_method" or "rest_route". */
+static void
+hostile_render_query_that_overrides_the_request(void **state)
+{
+	static const struct {
+		const char *target;
+		bool refused;
+	} cases[] = {
+	    {"/v1?_method=DELETE", true},
+	    {"/v1?a=b&_METHOD=PUT", true},
+	    {"/v1?a=b;_method=PUT", true},
+	    {"/v1?_method", true},
+	    {"/v1?_method[]=PUT", true},
+	    {"/v1?.method=DELETE", true}, /* these are all one to PHP */
+	    {"/v1?+_method=DELETE", true},
+	    {"/v1?%20_method=DELETE", true},
+	    {"/v1?rest_route=/wp/v2/users", true},
+	    {"/v1?rest.route=/wp/v2/users", true},
+	    {"/v1?Rest%20Route=/", true},
+	    {"/v1?rest+route=/", true},
+	    {"/v1?rest[route=/", true},
+	    {"/v1?a=b&%20rest%5Broute=/", true},
+	    {"/v1?method=DELETE", false},
+	    {"/v1?_methods=1&my_method=PUT", false},
+	    {"/v1?a=_method&b=rest_route", false},
+	    {"/v1?rest_routes=1&rest=1&route=1", false},
+	    {"/v1?+", false},
+	    {"/v1?%20", false},
+	    {"/_method=DELETE", false},
+	};
+
+	(void)state;
+	inject("header X-Key: {secret}");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct render_refusal why = {REFUSED_NONE, NULL};
+		int r = render_check(&link_to, slice_of(headers.bytes, 0),
+		    slice_str(cases[i].target), &why);
+
+		if ((r != 0) != cases[i].refused)
+			fail_msg("%s", cases[i].target);
+		assert_int_equal(why.refusal,
+		    cases[i].refused ? REFUSED_BAD_REQUEST : REFUSED_NONE);
+	}
+}
+
 int
 main(void)
 {
@@ -479,6 +524,7 @@ main(void)
 	    cmocka_unit_test(http_render_basic),
 	    cmocka_unit_test(http_render_query),
 	    cmocka_unit_test(hostile_render_query_of_the_clients_own),
+	    cmocka_unit_test(hostile_render_query_that_overrides_the_request),
 	    cmocka_unit_test(hostile_render_too_long),
 	    cmocka_unit_test(http_render_entrys_own_headers),
 	    cmocka_unit_test(keys_render_forgets),

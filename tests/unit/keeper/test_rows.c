@@ -1,4 +1,5 @@
 #include "tests/unit/keeper/ledger.h"
+#include "vaultd/keeper/rows_state.h"
 #include "vaultd/keeper/super.h"
 
 /* How often a commit or a fetch was done, and with what. */
@@ -265,6 +266,25 @@ hostile_rows_two_super_rows(void **state)
 		    .generation = s->generation,
 		    .body = slice_of(s->body, s->len));
 	assert_int_equal(offence(), VERR_FORMAT);
+	assert_int_equal(world.ready, 0);
+}
+
+static void
+hostile_rows_told_twice(void **state)
+{
+	(void)state;
+	assert_int_equal(commit("acme/shop", "one"), 0);
+	keeper_begin();
+	ledger_attach();
+	for (int i = 0; i < 2; i++) {
+		const struct stored *s = disk_kind(&ledger.disk, ROW_PROFILE);
+
+		peer_say(ledger.fd, STORE_ROW,
+		    .id = slice_of(s->id, ROW_ID_LEN), .kind = s->kind,
+		    .generation = s->generation,
+		    .body = slice_of(s->body, s->len));
+	}
+	assert_int_equal(offence(), VERR_EXISTS);
 	assert_int_equal(world.ready, 0);
 }
 
@@ -659,6 +679,91 @@ keys_rows_fetch_waits_for_a_ledger(void **state)
 	assert_int_equal(rows_life(k->rows), 2);
 }
 
+/* As if the time had come to look for what the ledger owes. */
+static void
+look(void)
+{
+	assert_true(k->rows->deaf.slot != 0);
+	loop_timer_stop(k->life.loop, &k->rows->deaf);
+	k->rows->deaf.on_time(k->rows);
+	peer_rounds(k->life.loop, 2);
+}
+
+static void
+hostile_rows_silent_ledger_is_given_up(void **state)
+{
+	(void)state;
+	assert_int_equal(commit("acme/shop", "one"), 0);
+	for (int what = 0; what < 3; what++) {
+		struct json j;
+
+		look(); /* what was owed before is not now */
+		ledger.hold_fetches = what == 0;
+		ledger.hold_commits = what == 1;
+		ledger.hold_appends = what == 2;
+		if (what == 0) {
+			fetch("acme/shop");
+		} else if (what == 1) {
+			(void)prepare(&writes[0], "acme/shop", "two");
+			rows_commit(k->rows, &writes[0].commit);
+		} else {
+			audit_begin(k->audit, AUDIT_ACCESS, 0, &j);
+			audit_end(k->audit, &j, false, NULL);
+		}
+		ledger_play();
+		look();
+		assert_non_null(rows_channel(k->rows));
+		look();
+		assert_null(rows_channel(k->rows));
+		assert_int_equal(offence(), VERR_TIMEOUT);
+		ledger_begin(&ledger.disk);
+		assert_non_null(rows_channel(k->rows));
+		assert_int_equal(done.calls, 1);
+		assert_int_equal(done.r, 0);
+		if (what == 0)
+			fetch_release(&wanted);
+	}
+	assert_int_equal(ledger.disk.nlines, 2);
+	/* One that never comes to its end, too. */
+	ledger_attach();
+	look();
+	look();
+	assert_int_equal(offence(), VERR_TIMEOUT);
+}
+
+/* Slow is not silent: every answer counts, a failure as well. */
+static void
+keys_rows_slow_ledger_is_borne(void **state)
+{
+	struct json j;
+
+	(void)state;
+	assert_int_equal(commit("acme/shop", "one"), 0);
+	ledger.hold_fetches = true;
+	for (int i = 0; i < 8; i++) {
+		fetch("acme/shop");
+		look();
+		ledger_answer_fetch(disk_find(&ledger.disk, wanted.id), 0);
+		peer_rounds(k->life.loop, 2);
+		assert_int_equal(done.calls, 1);
+		fetch_release(&wanted);
+	}
+	ledger.hold_appends = true;
+	audit_begin(k->audit, AUDIT_OUTCOME, 0, &j);
+	audit_end(k->audit, &j, false, NULL);
+	for (uint64_t i = 0; i < 8; i++) {
+		ledger_play();
+		look();
+		peer_say(ledger.fd, APPEND_FAILED, .epoch = 1 + i,
+		    .seq = ledger.disk.nlines,
+		    .error = (uint64_t)-VERR_NOSPACE);
+		peer_rounds(k->life.loop, 2);
+	}
+	assert_int_equal(offence(), 0);
+	assert_non_null(rows_channel(k->rows));
+	ledger_drop_appends();
+}
+
 static void
 on_finished(void *arg)
 {
@@ -704,6 +809,7 @@ main(void)
 	    T(hostile_rows_store_was_changed),
 	    T(keys_rows_another_key_file),
 	    T(hostile_rows_two_super_rows),
+	    T(hostile_rows_told_twice),
 	    T(hostile_rows_records_out_of_turn),
 	    T(keys_rows_commit_refused),
 	    T(hostile_rows_commit_answered_with_nonsense),
@@ -715,6 +821,8 @@ main(void)
 	    T(hostile_rows_later_ledger_with_another_store),
 	    T(hostile_rows_fetch_withheld_or_foreign),
 	    T(keys_rows_fetch_waits_for_a_ledger),
+	    T(hostile_rows_silent_ledger_is_given_up),
+	    T(keys_rows_slow_ledger_is_borne),
 	    T(audit_rows_finish_seals_the_log),
 	};
 

@@ -21,6 +21,7 @@
 #include "vaultd/base/log.h"
 #include "vaultd/keeper/audit.h"
 #include "vaultd/keeper/dispatch.h"
+#include "vaultd/keeper/link.h"
 #include "vaultd/keeper/rows.h"
 #include "vaultd/keeper/session.h"
 #include "vaultd/keeper/texts.h"
