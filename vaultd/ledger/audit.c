@@ -29,7 +29,8 @@ struct audit {
 	uint64_t open, open_flushed; /* decisions without outcome */
 	uint64_t lines;              /* collected */
 	struct buf
-	    tail; /* the bytes from on_disk to size, then the collected */
+	    tail;    /* the bytes from on_disk to size, then the collected */
+	int checked; /* check_place() has seen it since it was last synced */
 	int broken;
 	int told; /* that the disk is full, since it was last not so */
 };
@@ -307,6 +308,7 @@ check_place(struct audit *a)
 static void
 count_synced(struct audit *a)
 {
+	a->checked = 0;
 	buf_drop(&a->tail, (size_t)(a->size - a->on_disk));
 	a->on_disk = a->size;
 	a->synced = a->flushed;
@@ -372,8 +374,11 @@ audit_flush(struct audit *a, int sync)
 		return VERR_IO;
 	if (a->lines == 0 && (!sync || a->synced == a->flushed))
 		return 0;
-	if ((r = check_place(a)) != 0)
+	/* What is not yet synced could be written anew: so it is enough to
+	 * look before the first of it is written, and before it is synced. */
+	if ((sync || !a->checked) && (r = check_place(a)) != 0)
 		goto broken;
+	a->checked = 1;
 	if (a->lines > 0 && a->size >= a->segment_max && (r = rotate(a)) != 0)
 		goto broken;
 	if ((r = write_collected(a)) != 0) {

@@ -75,7 +75,7 @@ time_of(struct slice line, const char **ret)
 		return 0;
 	for (size_t i = 0; i < FILTER_TIME; i++)
 		if (time_shape[i] == '0' ? !is_digit(line.p[i])
-		                         : line.p[i] != time_shape[i])
+		                         : line.p[i] != (uint8_t)time_shape[i])
 			return 0;
 	*ret = (const char *)line.p;
 	return 1;

@@ -48,8 +48,8 @@ prove_landlock(const struct ledger *l)
 {
 	if (!(l->life.walls.up & WALL_LANDLOCK))
 		return; /* room_confine() has judged that */
-	if (open("/", O_RDONLY | O_DIRECTORY) >= 0 || errno != EACCES ||
-	    open("/etc/passwd", O_RDONLY) >= 0)
+	if (open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC) >= 0 ||
+	    errno != EACCES || open("/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0)
 		room_cannot_start(STEP_PROOF, VERR_INTERNAL);
 }
 

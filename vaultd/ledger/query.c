@@ -309,8 +309,10 @@ query_open(struct ledger *l, uint32_t gate, uint64_t number, int fd)
 		(void)close(fd); /* which the gate sees */
 		return 0;
 	}
-	r = channel_new(l->life.loop, fd, ROOM_LEDGER, ROOM_GATE, 0,
-	    &stream_ops, q, &q->stream);
+	/* It may hold this end, too, and set it to wait, or read it empty
+	 * before us: not even then does a channel that takes descriptors. */
+	r = channel_new(l->life.loop, fd, ROOM_LEDGER, ROOM_GATE,
+	    CHANNEL_TAKES_FD, &stream_ops, q, &q->stream);
 	if (r != 0)
 		query_end(q, r);
 	else if (q->asked)
