@@ -144,17 +144,24 @@ has_place(const struct supervisor *s, const struct identity *id)
 	    gates_connections(s, id->uid), identity_is_admin(id, s->admin_gid));
 }
 
-static void
+/*
+ * Returns 0, or VERR_BUSY: there are no descriptors left to do it with.
+ */
+static int
 admit(struct supervisor *s, int fd, enum face face)
 {
 	struct identity id;
 	struct gate *g = NULL;
-	int on = 1, pidfd;
+	int on = 1, pidfd, r = VERR_CLOSED;
 
 	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) != 0 ||
-	    identity_of(fd, &id, &pidfd) != 0) {
-		(void)close(fd);
-		return;
+	    (r = identity_of(fd, &id, &pidfd)) != 0) {
+		if (r != VERR_BUSY) {
+			(void)close(fd);
+			return 0;
+		}
+		refuse(s, fd, face, AWAY_NOT_READY);
+		return r;
 	}
 	if (identity_is_overflow(id.uid)) {
 		refuse(s, fd, face, AWAY_DENIED);
@@ -164,18 +171,30 @@ admit(struct supervisor *s, int fd, enum face face)
 		g = gate_for(s, &id);
 	if (g != NULL) {
 		session_begin(s, g, &id, face, fd, pidfd);
-		return;
+		return 0;
 	}
 	refuse(s, fd, face, AWAY_NOT_READY);
 out:
 	if (pidfd >= 0)
 		(void)close(pidfd);
+	return 0;
 }
 
 static int
 keeper_is_behind(const struct supervisor *s)
 {
 	return s->ready && channel_queued(s->keeper->ch) > KEEPER_QUEUE;
+}
+
+/*
+ * No descriptors left: who comes waits in the queue.
+ */
+static void
+wait_for_descriptors(struct supervisor *s)
+{
+	pause_accepting(s, 1);
+	if (loop_timer(s->loop, &s->accepting.retry, RETRY_MS) != 0)
+		pause_accepting(s, 0);
 }
 
 static void
@@ -190,17 +209,15 @@ on_listener(void *arg, uint32_t events)
 		    l->watch.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
-			admit(s, fd, l->face);
-			if (!keeper_is_behind(s))
+			if (admit(s, fd, l->face) != 0)
+				wait_for_descriptors(s);
+			else if (!keeper_is_behind(s))
 				continue;
-			pause_accepting(s, 1);
+			else
+				pause_accepting(s, 1);
 		} else if (errno != EAGAIN && errno != ECONNABORTED &&
 		    errno != EINTR) {
-			/* No descriptors left: who comes waits in the queue. */
-			pause_accepting(s, 1);
-			if (loop_timer(
-			        s->loop, &s->accepting.retry, RETRY_MS) != 0)
-				pause_accepting(s, 0);
+			wait_for_descriptors(s);
 		}
 		break;
 	}

@@ -35,17 +35,33 @@ has_met(const struct room_proc *p, const struct room_proc *other)
 /*
  * Of two rooms that disagree, the less trusted one ends, whichever of them
  * complained: no room can have a more trusted one killed, nor one that it was
- * not joined to.
+ * not joined to.  Gate and courier both talk with strangers: the one that is
+ * complained of ends, and so does who complains of the other kind too often.
  */
+static void
+judge(struct room_proc *reporter, struct room_proc *other)
+{
+	static const int trust[ROOM_COUNT] = {[ROOM_GATE] = 1,
+	    [ROOM_COURIER] = 1,
+	    [ROOM_DIALER] = 2,
+	    [ROOM_LEDGER] = 3,
+	    [ROOM_KEEPER] = 4};
+	static const unsigned believed[ROOM_COUNT] = {
+	    [ROOM_GATE] = 4, [ROOM_COURIER] = 256};
+	int more = trust[reporter->room] - trust[other->room];
+
+	if (more >= 0)
+		room_kill(other);
+	if (more == 0)
+		reporter->complaints++;
+	if (more < 0 || reporter->complaints > believed[reporter->room])
+		room_kill(reporter);
+}
+
 static int
 hear_offence(void *arg, const union record *m, int *fd)
 {
 	struct room_proc *p = arg;
-	static const int trust[ROOM_COUNT] = {[ROOM_GATE] = 1,
-	    [ROOM_COURIER] = 2,
-	    [ROOM_DIALER] = 3,
-	    [ROOM_LEDGER] = 4,
-	    [ROOM_KEEPER] = 5};
 	const struct rec_OFFENCE *o = &m->OFFENCE;
 	struct room_proc *other;
 
@@ -63,7 +79,7 @@ hear_offence(void *arg, const union record *m, int *fd)
 	}
 	say_as(p->who, LOG_ERR, "says that %s broke the protocol: %s",
 	    other->who, verr_text((int)-o->error));
-	room_kill(trust[p->room] > trust[other->room] ? other : p);
+	judge(p, other);
 	return 0;
 }
 

@@ -7,6 +7,9 @@
 #include <unistd.h>
 
 #include "protocol/lex.h"
+#include "vaultd/base/buf.h"
+
+#define READ_SIZE 8192
 
 const char *
 file_distrust(const struct stat *st, enum file_trust trust, uint32_t me)
@@ -70,52 +73,53 @@ out:
 }
 
 /*
- * Read to the end into "buf", which has LEX_TEXT_MAX + 1 bytes.
- * Returns how many, or -1.
+ * Read to the end into "b", and a NUL behind it, in pieces: what is given back
+ * to the heap is wiped, so that a buffer for the longest text would be dear.
  */
-static ssize_t
-read_all(int fd, uint8_t *buf)
+static int
+read_all(int fd, struct buf *b)
 {
-	size_t len = 0;
+	uint8_t *p;
 	ssize_t n;
 
-	while (len <= LEX_TEXT_MAX) {
-		n = read(fd, buf + len, LEX_TEXT_MAX + 1 - len);
-		if (n == 0)
-			return (ssize_t)len;
-		if (n < 0 && errno != EINTR)
+	do {
+		if (buf_reserve(b, READ_SIZE, &p) != 0) {
+			errno = ENOMEM;
 			return -1;
-		len += n > 0 ? (size_t)n : 0;
-	}
-	errno = EFBIG;
-	return -1;
+		}
+		do
+			n = read(fd, p, READ_SIZE - 1);
+		while (n < 0 && errno == EINTR);
+		if (n < 0)
+			return -1;
+		buf_grow(b, (size_t)n);
+		p[n] = '\0';
+		if (buf_used(b) > LEX_TEXT_MAX) {
+			errno = EFBIG;
+			return -1;
+		}
+	} while (n > 0);
+	return 0;
 }
 
 int
 file_read(const char *path, enum file_trust trust, uint8_t **ret_bytes,
     size_t *ret_len, char why[WHY_MAX])
 {
-	uint8_t *buf = NULL, *fit;
-	ssize_t n;
+	struct buf b = {NULL, 0, 0, 0};
 	int fd, r = VERR_IO;
 
 	errno = 0;
 	if ((fd = file_open(path, trust, why)) < 0)
 		return errno == ENOENT ? VERR_NOTFOUND : VERR_IO;
-	if ((buf = malloc(LEX_TEXT_MAX + 1)) == NULL ||
-	    (n = read_all(fd, buf)) < 0) {
+	if (read_all(fd, &b) != 0) {
 		(void)fail(why, path, strerror(errno));
-		goto out;
+		buf_free(&b);
+	} else {
+		*ret_bytes = b.p;
+		*ret_len = b.len;
+		r = 0;
 	}
-	buf[n] = '\0';
-	if ((fit = realloc(buf, (size_t)n + 1)) != NULL)
-		buf = fit;
-	*ret_bytes = buf;
-	*ret_len = (size_t)n;
-	buf = NULL;
-	r = 0;
-out:
-	free(buf);
 	(void)close(fd);
 	return r;
 }
@@ -138,9 +142,8 @@ int
 file_make_folder(
     const char *path, mode_t mode, int64_t uid, int64_t gid, char why[WHY_MAX])
 {
-	const char *wrong = NULL;
+	const char *wrong;
 	struct stat st;
-	uint32_t owner;
 	int fd;
 
 	if (mkdir(path, mode) != 0 && errno != EEXIST) {
@@ -156,9 +159,9 @@ file_make_folder(
 		wrong = strerror(errno);
 	else if (fstat(fd, &st) != 0)
 		wrong = strerror(errno);
-	owner = uid >= 0 ? (uint32_t)uid : me();
-	if (wrong == NULL)
-		wrong = file_distrust(&st, TRUST_FOLDER, owner);
+	else
+		wrong = file_distrust(
+		    &st, TRUST_FOLDER, uid >= 0 ? (uint32_t)uid : me());
 	(void)close(fd);
 	if (wrong == NULL)
 		return 0;

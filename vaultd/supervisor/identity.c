@@ -1,5 +1,6 @@
 #include "vaultd/supervisor/identity.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -157,6 +158,13 @@ identity_cgroup(const char *text, size_t n, char ret[IDENTITY_CGROUP_MAX + 1])
 	return VERR_NOTFOUND;
 }
 
+/* Was it for want of descriptors that the last call failed? */
+static int
+is_exhausted(void)
+{
+	return errno == EMFILE || errno == ENFILE;
+}
+
 /*
  * What only /proc tells.  It is believed if the process still lives after it
  * was read: its id was then its own all the while.
@@ -169,8 +177,9 @@ read_proc(struct identity *id, int pidfd)
 	ssize_t n;
 
 	(void)snprintf(path, sizeof(path), "/proc/%u/cgroup", id->pid);
-	if ((n = read_small(path, text, sizeof(text))) > 0 &&
-	    identity_cgroup(text, (size_t)n, id->cgroup) == 0)
+	if ((n = read_small(path, text, sizeof(text))) < 0 && is_exhausted())
+		return VERR_BUSY;
+	if (n > 0 && identity_cgroup(text, (size_t)n, id->cgroup) == 0)
 		id->known |= KNOWN_CGROUP;
 	(void)snprintf(path, sizeof(path), "/proc/%u/loginuid", id->pid);
 	if (read_number(path, &id->loginuid) == 0 &&
@@ -186,7 +195,7 @@ identity_of(int sock, struct identity *ret, int *ret_pidfd)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
-	int pidfd = -1;
+	int pidfd = -1, r;
 
 	*ret = (struct identity){0};
 	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0)
@@ -197,11 +206,15 @@ identity_of(int sock, struct identity *ret, int *ret_pidfd)
 	read_groups(sock, ret);
 	read_label(sock, ret);
 	len = sizeof(pidfd);
-	if (getsockopt(sock, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &len) != 0)
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &len) != 0) {
+		/* Only a kernel that has none is a reason to do without. */
+		if (errno != ENOPROTOOPT)
+			return is_exhausted() ? VERR_BUSY : VERR_CLOSED;
 		pidfd = -1;
-	if (pidfd >= 0 && ret->pid != 0 && read_proc(ret, pidfd) != 0) {
+	}
+	if (pidfd >= 0 && ret->pid != 0 && (r = read_proc(ret, pidfd)) != 0) {
 		(void)close(pidfd);
-		return VERR_CLOSED;
+		return r;
 	}
 	*ret_pidfd = pidfd;
 	return 0;

@@ -33,7 +33,8 @@ struct identity {
  * Identify the peer of "sock".  *ret_pidfd is the caller's to close, or -1 on
  * kernels that do not give one; the cgroup is then not known, since a process
  * id alone may be another's by now.
- * Returns 0, or VERR_CLOSED: the peer is gone.
+ * Returns 0; VERR_CLOSED: the peer is gone; or VERR_BUSY: there are too few
+ * descriptors to tell.
  */
 MUST_CHECK
 int identity_of(int sock, struct identity *ret, int *ret_pidfd);

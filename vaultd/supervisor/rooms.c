@@ -20,6 +20,8 @@
 #include "vaultd/supervisor/supervisor.h"
 
 #define KILL_AFTER 3000
+#define LOG_WINDOW 10000 /* milliseconds */
+#define LOG_BURST  200   /* lines of one room in a window */
 
 static const char *
 signal_name(int sig)
@@ -84,6 +86,8 @@ on_exited(void *arg, uint32_t events)
 	p->code = si.si_code;
 	loop_remove(p->sup->loop, &p->exited);
 	(void)close(p->exited.fd);
+	if (loop_timer(p->sup->loop, &p->kill, KILL_AFTER) != 0)
+		say_as(p->who, LOG_ERR, "%s", verr_text(VERR_NOMEM));
 	end_if_over(p);
 }
 
@@ -93,6 +97,27 @@ log_ends(struct room_proc *p)
 	loop_remove(p->sup->loop, &p->log);
 	(void)close(p->log.fd);
 	p->log.fd = -1;
+}
+
+/*
+ * A room that was taken over shall not fill the disk, nor have the journal
+ * drop what others say.
+ */
+static void
+say_within_bounds(struct room_proc *p)
+{
+	uint64_t now = loop_now(p->sup->loop);
+
+	if (now - p->log_since >= LOG_WINDOW) {
+		p->log_since = now;
+		p->log_lines = 0;
+	}
+	if (p->log_lines < LOG_BURST)
+		say_record(p->who, &p->rec);
+	else if (p->log_lines == LOG_BURST)
+		say_as(p->who, LOG_WARNING,
+		    "says too much: the rest of it is not logged");
+	p->log_lines++;
 }
 
 static void
@@ -113,7 +138,7 @@ on_log(void *arg, uint32_t events)
 	p->rec_len += (size_t)n;
 	if (p->rec_len == sizeof(p->rec)) {
 		p->rec_len = 0;
-		say_record(p->who, &p->rec);
+		say_within_bounds(p);
 	}
 }
 
@@ -153,11 +178,30 @@ static const struct channel_ops room_ops = {
     .on_drained = on_drained,
 };
 
+/*
+ * It is gone, and its channel or its log is not: another room was handed its
+ * end.  What is said there is not its word any more.
+ */
+static void
+cut_off(struct room_proc *p)
+{
+	if (p->log.fd >= 0)
+		log_ends(p);
+	if (p->ch != NULL)
+		on_closed(p, p->ch, VERR_CLOSED);
+	else
+		end_if_over(p);
+}
+
 static void
 on_kill_time(void *arg)
 {
 	struct room_proc *p = arg;
 
+	if (p->reaped) {
+		cut_off(p);
+		return;
+	}
 	say_as(p->who, LOG_WARNING, "did not end in time");
 	room_kill(p);
 }

@@ -34,6 +34,9 @@ struct room_proc {
 	uint64_t since;        /* the same in Unix milliseconds */
 	struct log_record rec; /* what of a log record has come */
 	size_t rec_len;
+	uint64_t log_since; /* when the lines began to be counted */
+	unsigned log_lines;
+	unsigned complaints; /* of rooms that are trusted as much */
 	TAILQ_ENTRY(room_proc) link;
 };
 
