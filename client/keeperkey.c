@@ -49,13 +49,11 @@ open_folder(const char *path)
 	return fd;
 }
 
-/*
- * One line of base64 and nothing else.
- */
-static int
-parse_key(char *text, size_t n, uint8_t ret_key[VAULT_KEY_LEN])
+int
+keeperkey_parse(const char *text, size_t n, uint8_t ret_key[VAULT_KEY_LEN])
 {
 	uint8_t key[VAULT_KEY_LEN];
+	char again[KEY_LINE];
 	size_t len = 0;
 
 	if (n > 0 && text[n - 1] == '\n')
@@ -64,6 +62,10 @@ parse_key(char *text, size_t n, uint8_t ret_key[VAULT_KEY_LEN])
 	    sodium_base642bin(
 	        key, sizeof(key), text, n, NULL, &len, NULL, KEY_BASE64) != 0 ||
 	    len != sizeof(key))
+		return VERR_FORMAT;
+	/* libsodium 1.0.18 takes any byte beyond ASCII for a '/' */
+	sodium_bin2base64(again, sizeof(again), key, len, KEY_BASE64);
+	if (memcmp(again, text, n) != 0)
 		return VERR_FORMAT;
 	memcpy(ret_key, key, sizeof(key));
 	return 0;
@@ -92,7 +94,7 @@ keeperkey_read(const char *path, uint8_t ret_key[VAULT_KEY_LEN],
 		goto out;
 	why = "it does not hold one line with a key";
 	n = read(fd, text, sizeof(text));
-	if (n > 0 && parse_key(text, (size_t)n, ret_key) == 0)
+	if (n > 0 && keeperkey_parse(text, (size_t)n, ret_key) == 0)
 		r = 0;
 out:
 	if (r != 0)

@@ -17,6 +17,13 @@ const char *keeperkey_distrust(
     const struct stat *file, const struct stat *folder);
 
 /*
+ * Read the key out of the "n" bytes of a file: one line of base64, with or
+ * without its newline, and nothing else.  Returns 0, or VERR_FORMAT.
+ */
+MUST_CHECK
+int keeperkey_parse(const char *text, size_t n, uint8_t ret_key[VAULT_KEY_LEN]);
+
+/*
  * Read the key beside the socket at "path".  Returns 0, or a negative number
  * with *ret_error filled in.
  */

@@ -93,7 +93,9 @@ cli_keeper_key_of_another_form_is_refused(void **state)
 	static const char *const bad[] = {"", "\n", KEY "\n\n", KEY " ",
 	    "AAEC\n", KEY "AAAA\n", KEY "\nx",
 	    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n",
-	    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdH!8=\n"};
+	    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdH!8=\n",
+	    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdH\xff"
+	    "8=\n"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -369,7 +369,8 @@ cli_request_answer_beyond_the_window_is_a_breach(void **state)
 	assert_true(vault_request(f.vault, &q, &error) < 0);
 	fake_stop(&f);
 	assert_string_equal(error.code, "protocol-error");
-	assert_int_equal(a.n, FRAME_WINDOW);
+	/* It may have granted more before its own body was stuck. */
+	assert_in_range(a.n, FRAME_WINDOW, 2 * FRAME_WINDOW - 1);
 	free(body);
 }
 
