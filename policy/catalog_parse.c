@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,8 +67,10 @@ read_block(struct parser *p, const struct lex_key *keys,
 			*(const char **)member = s.words[1].text;
 		else if (actions[key].action == SET_FLAG)
 			*(bool *)member = true;
-		else
+		else {
+			assert(other != NULL);
 			r = other(p, key, &s, base);
+		}
 		if (r != 0)
 			return r;
 	}

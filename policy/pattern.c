@@ -55,8 +55,8 @@ read_atom(const char **at, struct piece *piece)
 	if (*p == '[')
 		return read_class(at, piece);
 	if (*p == '.') {
-		for (char c = '!'; c <= '~'; c++)
-			piece->set[(unsigned char)c] = true;
+		for (int c = '!'; c <= '~'; c++)
+			piece->set[c] = true;
 	} else {
 		if (*p == '\\')
 			p++;

@@ -332,9 +332,12 @@ explain(const struct policy_view *view, enum policy_verb verb,
 	    stage == STAGE_HOLDS ? "" : why[stage]);
 }
 
-void
-policy_evaluate(const struct policy_view *view,
-    const struct policy_facts *facts, struct policy_verdict *ret)
+/*
+ * Decide; returns the entry that did, or that came nearest, or NULL.
+ */
+static const struct entry *
+decide(const struct policy_view *view, const struct policy_facts *facts,
+    struct policy_verdict *ret, enum stage *ret_stage)
 {
 	const struct entry *nearest = NULL;
 	enum stage stage = STAGE_NONE;
@@ -375,7 +378,27 @@ policy_evaluate(const struct policy_view *view,
 		ret->line = view->policy->rules[nearest->rule].line;
 	}
 	ret->permitted = ret->ground == POLICY_PERMIT;
-	explain(view, facts->verb, nearest, stage, ret);
+	*ret_stage = stage;
+	return nearest;
+}
+
+void
+policy_decide(const struct policy_view *view, const struct policy_facts *facts,
+    struct policy_verdict *ret)
+{
+	enum stage stage;
+
+	(void)decide(view, facts, ret, &stage);
+}
+
+void
+policy_evaluate(const struct policy_view *view,
+    const struct policy_facts *facts, struct policy_verdict *ret)
+{
+	enum stage stage;
+	const struct entry *e = decide(view, facts, ret, &stage);
+
+	explain(view, facts->verb, e, stage, ret);
 }
 
 bool
@@ -387,6 +410,6 @@ policy_may_know(const struct policy_view *view, const char *profile)
 	};
 	struct policy_verdict verdict;
 
-	policy_evaluate(view, &facts, &verdict);
+	policy_decide(view, &facts, &verdict);
 	return verdict.permitted;
 }

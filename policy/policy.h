@@ -142,6 +142,12 @@ void policy_evaluate(const struct policy_view *view,
     const struct policy_facts *facts, struct policy_verdict *ret);
 
 /*
+ * The same verdict without its sentence, for whoever only acts on it.
+ */
+void policy_decide(const struct policy_view *view,
+    const struct policy_facts *facts, struct policy_verdict *ret);
+
+/*
  * True if the principal may learn whether "profile" exists: if it may "read"
  * it.  Everyone else is told "denied" either way.
  */

@@ -12,28 +12,7 @@
 
 #include <cmocka.h>
 
-#include "policy/catalog.h"
-
-static struct catalog_entry *
-load(const char *file)
-{
-	static char text[LEX_TEXT_MAX / 16];
-	struct catalog_entry *entry = NULL;
-	char message[LEX_FORMAT_MAX];
-	struct lex_error err;
-	FILE *f = fopen(file, "r");
-	size_t n;
-
-	assert_non_null(f);
-	n = fread(text, 1, sizeof(text), f);
-	fclose(f);
-	if (catalog_parse(file, text, n, &entry, &err) != 0) {
-		lex_format(&err, message, sizeof(message));
-		fail_msg("%s", message);
-	}
-	memset(text, 0, n); /* the entry keeps nothing of it */
-	return entry;
-}
+#include "tests/unit/policy/entry.h"
 
 #define CUSTOM "vaultd/catalog/custom-rest.conf"
 #define STRIPE "vaultd/catalog/stripe.conf"
