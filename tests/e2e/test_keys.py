@@ -6,10 +6,12 @@ import sqlite3
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from harness import World, need_root
 from support.leaks import Scanner, canary, encodings
+from support.lies import in_thread
 from support.rawhttp import compose
 from support.vault import Vault, children, eventually
 
@@ -110,6 +112,20 @@ def keys_new_key_whose_account_is_not_told_needs_a_word():
         done = w.rotate("new-key", check=False)
         assert done.status == 1 and "whose" in done.err, done
         w.rotate("new-key", "--new-account")
+
+
+def keys_first_profiles_of_a_customer_added_at_once():
+    """They share the customer's key that was made first: a second one in its
+    place would be the end of what the first has sealed."""
+    with World() as w:
+        for customer in range(8):
+            names = [f"new{customer}/p{n}" for n in range(2)]
+            threads = [in_thread(partial(w.add, name)) for name in names]
+            for name, (thread, done) in zip(names, threads):
+                thread.join(60)
+                assert done and done[0].status == 0, (name, done)
+            for name in names:
+                assert w.get("/account", name).status == 200, name
 
 
 def keys_profile_survives_a_restart():
