@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 
-from harness import ADMIN, LONG, World, need_root
+from harness import ADMIN, LONG, World
 from support.rawhttp import Connection, compose
 from support.vault import Vault, children, eventually
 
@@ -232,41 +232,6 @@ def rooms_announce_their_state():
         except BlockingIOError:
             pass
         assert b"STOPPING=1" in seen.split(b"\n"), seen
-
-
-def rooms_hold_no_terminal_and_no_file():
-    """What is open in a room is a pipe, a socket, an event or nothing."""
-    need_root()
-    with World() as w:
-        w.get("/echo")
-        for room, pids in w.vault.rooms().items():
-            for pid in pids:
-                for fd in os.listdir(f"/proc/{pid}/fd"):
-                    target = os.readlink(f"/proc/{pid}/fd/{fd}")
-                    own = room == "ledger" and str(w.vault.dir) in target
-                    assert (own or target == "/dev/null" or
-                            not target.startswith("/")), (room, fd, target)
-
-
-def rooms_walls_as_the_kernel_shows_them():
-    with World() as w:
-        w.get("/echo")
-        uids = {}
-        for room, pids in w.vault.rooms().items():
-            with open(f"/proc/{pids[0]}/status") as file:
-                has = dict(line.split(":\t", 1) for line in
-                           file.read().splitlines() if ":\t" in line)
-            assert has["Seccomp"] == "2", room
-            assert has["NoNewPrivs"] == "1", room
-            for caps in "CapEff", "CapPrm", "CapInh", "CapAmb":
-                assert int(has[caps], 16) == 0, (room, caps)
-            uids[room] = has["Uid"].split()[0]
-            if os.getuid() == 0:
-                assert has["Groups"].split() in ([], [uids[room]]), room
-                assert int(has["CapBnd"], 16) == 0, room
-        if os.getuid() == 0:
-            assert "0" not in uids.values(), uids
-            assert len(set(uids.values())) == len(uids), uids
 
 
 def rooms_idle_clients_do_not_stop_the_others():

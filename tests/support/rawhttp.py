@@ -44,8 +44,9 @@ def compose(method, target, headers=(), body=None, chunked=False):
 class Connection:
     def __init__(self, path, timeout=30):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(timeout)
+        # Without a limit: one that is set makes a full queue an error.
         self.socket.connect(str(path))
+        self.socket.settimeout(timeout)
         self._lines = self.socket.makefile("rb")
 
     def __enter__(self):
@@ -100,7 +101,9 @@ class Connection:
         return line[:-2].decode("latin-1")
 
     def _exactly(self, size):
-        data = self._lines.read(size)
+        data = b""
+        while part := self._lines.read(min(size - len(data), 1 << 24)):
+            data += part
         if len(data) != size:
             raise ConnectionError(f"{len(data)} of {size} bytes of a body")
         return data
