@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 import time
+from contextlib import suppress
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 BODY_KEPT = 1 << 20
@@ -132,6 +133,9 @@ class Upstream(Listener):
         self.requests.append(request)
         if request.path in self.raw:
             stream.sendall(self.raw[request.path])
+            stream.settimeout(2)
+            with suppress(OSError):
+                stream.unwrap()     # says that this was all
             return False
         return self._answer(stream, request)
 
