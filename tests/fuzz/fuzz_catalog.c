@@ -1,60 +1,148 @@
 /*
- * A catalog entry, on any bytes: what parses resolves with its examples, and
- * what an administrator may set by hand is parsed without harm.
+ * A catalog entry, on any bytes: what parses resolves with its examples, each
+ * kind of credential once, each with one secret.  Behind a "---" line a value
+ * for a credential's field, and settings as "name=value" lines.
  */
-#include <assert.h>
-#include <string.h>
-
 #include "policy/catalog.h"
 #include "policy/pattern.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 static void
-values(const char *text, size_t len)
+check_inputs(const struct catalog_entry *e)
 {
-	static const uint8_t loopback[4] = {127, 0, 0, 1};
-	struct injection injection;
-	struct network network;
-	struct health health;
-	struct origin origin;
 	const char *why;
 
-	if (origin_parse(text, len, &origin, &why) == 0) {
-		char out[ORIGIN_TEXT_MAX + 1];
-		struct origin again;
+	CHECK(e->ninputs <= CATALOG_INPUTS_MAX);
+	for (size_t i = 0; i < e->ninputs; i++) {
+		const struct catalog_input *in = &e->inputs[i];
 
-		origin_format(&origin, out);
-		assert(origin_parse(out, strlen(out), &again, &why) == 0);
-		assert(origin_equal(&origin, &again));
+		CHECK(in->what != NULL && strlen(in->name) <= 32);
+		CHECK(catalog_input(e, in->name) == in);
+		CHECK(in->pattern == NULL ||
+		    pattern_check(in->pattern, &why) == 0);
+		CHECK(in->pattern == NULL || in->example == NULL ||
+		    pattern_match(
+		        in->pattern, in->example, strlen(in->example)));
 	}
-	if (network_parse(text, len, &network, &why) == 0)
-		assert(!network_permits(&network, loopback, 4) ||
-		    network.count > 0);
-	if (injection_parse(text, len, &injection, &why) == 0)
-		assert(strpbrk(injection.template, "\r\n") == NULL);
-	if (health_parse(text, len, &health, &why) == 0)
-		assert(health.target[0] == '/');
+}
+
+static void
+check_credentials(const struct catalog_entry *e)
+{
+	CHECK(e->ncredentials > 0);
+	for (size_t i = 0; i < e->ncredentials; i++) {
+		const struct catalog_credential *c = &e->credentials[i];
+		size_t secrets = 0;
+
+		CHECK(catalog_credential(e, c->kind) == c);
+		for (size_t k = 0; k < c->nfields; k++)
+			secrets += c->fields[k].secret;
+		CHECK(secrets == 1);
+	}
+}
+
+static void
+check_link(const struct catalog_link *link)
+{
+	char text[ORIGIN_TEXT_MAX + 1];
+	struct origin again;
+	const char *why;
+
+	origin_format(&link->origin, text);
+	CHECK(origin_parse(text, strlen(text), &again, &why) == 0);
+	for (size_t h = 0; h < link->nheaders; h++)
+		CHECK(strpbrk(link->headers[h], "\r\n{}") == NULL);
+	CHECK(link->pin[0] == '\0' || strlen(link->pin) == 52);
+	CHECK(link->account[0] == '\0' || link->account[0] == '/');
+	CHECK(link->ca == NULL || strncmp(link->ca, "-----BEGIN", 10) == 0);
+	CHECK(link->network.public || link->network.private ||
+	    link->network.count > 0);
+}
+
+/* What an admin gives. */
+static void
+check_given(const struct catalog_entry *e, struct slice text)
+{
+	struct slice value = fuzz_line(&text);
+	static struct catalog_link link;
+	struct catalog_setting s[20];
+	char why[CATALOG_WHY_MAX], *lines[20];
+	const char *sentence = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->credentials[0].nfields; i++)
+		if (catalog_field_check(&e->credentials[0].fields[i],
+		        (const char *)value.p, value.n, 40, &sentence) == 0)
+			CHECK(value.n > 0 && value.n <= 40 &&
+			    memchr(value.p, '\t', value.n) == NULL);
+		else
+			CHECK(sentence != NULL);
+	for (; n < 20 && text.n > 0; n++) {
+		char *at = strchrnul(lines[n] = fuzz_string(&text), '=');
+
+		s[n].value = *at == '=' ? at + 1 : at;
+		*at = '\0';
+		s[n].name = lines[n];
+		for (; (at = strchr(s[n].value, '\1')) != NULL;)
+			*at = '\n'; /* a certificate has lines */
+	}
+	for (enum credential_kind k = 0; k < CREDENTIAL_KIND_COUNT; k++) {
+		why[0] = '\0';
+		if (catalog_resolve(e, k, s, n, &link, why) == 0)
+			check_link(&link);
+		else
+			CHECK(why[0] != '\0');
+	}
+	while (n > 0)
+		free(lines[--n]);
+}
+
+static void
+check_links(const struct catalog_entry *e)
+{
+	static struct catalog_setting settings[CATALOG_INPUTS_MAX + 1];
+	static struct catalog_link link;
+	char why[CATALOG_WHY_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->ninputs; i++)
+		if (e->inputs[i].example != NULL)
+			settings[n++] = (struct catalog_setting){
+			    e->inputs[i].name, e->inputs[i].example};
+	for (size_t i = 0; i < e->ncredentials; i++) {
+		CHECK(catalog_resolve(e, e->credentials[i].kind, settings, n,
+		          &link, why) == 0);
+		check_link(&link);
+		if (n == 0)
+			continue;
+		/* a setting twice */
+		settings[n] = (struct catalog_setting){settings[0].name, "x"};
+		CHECK(catalog_resolve(e, e->credentials[i].kind, settings,
+		          n + 1, &link, why) != 0);
+	}
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const char *text = (const char *)data;
-	struct catalog_entry *entry;
+	static const char mark[] = "\n---\n";
+	const uint8_t *cut = memmem(data, size, mark, 5);
+	size_t n = cut == NULL ? size : (size_t)(cut - data) + 1;
+	struct catalog_entry *e;
 	struct lex_error err;
-	const char *why;
 
-	values(text, size);
-	if (catalog_parse("fuzz", text, size, &entry, &err) != 0) {
-		assert(err.message[0] != '\0');
+	if (catalog_parse("fuzz", data, n, &e, &err) != 0) {
+		CHECK(err.message[0] != '\0');
 		return 0;
 	}
-	for (size_t i = 0; i < entry->ninputs; i++)
-		if (entry->inputs[i].pattern != NULL)
-			assert(
-			    pattern_check(entry->inputs[i].pattern, &why) == 0);
-	catalog_guards(entry, "/v1/keys", 8);
-	catalog_free(entry);
+	check_inputs(e);
+	check_credentials(e);
+	check_links(e);
+	check_given(e,
+	    cut == NULL ? slice_of(data, 0)
+	                : slice_of(data + n + 4, size - n - 4));
+	CHECK(!catalog_alive(e, 401) && catalog_alive(e, 204));
+	CHECK(catalog_guards(e, "/v1/keys", 8) <= (e->nguarded > 0));
+	catalog_free(e);
 	return 0;
 }

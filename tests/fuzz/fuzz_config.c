@@ -1,38 +1,41 @@
 /*
- * The lexer, on any bytes: statements end, words are whole, errors print.
+ * vaultd.conf, on any bytes: what is taken is absolute, distinct and modest.
  */
-#include <assert.h>
-#include <string.h>
+#include "tests/fuzz/fuzz.h"
+#include "vaultd/supervisor/config.h"
 
-#include "protocol/lex.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+static void
+check_path(const char *path)
+{
+	CHECK(path != NULL && path[0] == '/');
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct lex_key keys[] = {
-	    {"audit", 0, 0xff, LEX_BLOCK}, {"sync", 1, 1, LEX_REPEAT}};
 	char text[LEX_FORMAT_MAX];
-	struct lex_statement s;
 	struct lex_error err;
-	struct lex *lex;
-	uint64_t seen = 0, n;
-	size_t key;
+	struct config c;
 
-	if (lex_new("fuzz", data, size, &lex, &err) != 0)
+	if (config_parse("fuzz", "/etc/vaultd", data, size, &c, &err) != 0) {
+		CHECK(err.message[0] != '\0');
+		lex_format(&err, text, sizeof(text));
 		return 0;
-	while (lex_next(lex, &s, &err) == 0 && s.kind != LEX_END) {
-		for (size_t i = 0; i < s.count; i++) {
-			assert(strlen(s.words[i].text) == s.words[i].len);
-			if (lex_number(lex, &s.words[i], 0, 99, &n, &err) != 0)
-				lex_format(&err, text, sizeof(text));
-		}
-		if (s.count > 0 &&
-		    lex_key(lex, &s, keys, 2, &seen, &key, &err) != 0)
-			lex_format(&err, text, sizeof(text));
 	}
-	lex_format(&err, text, sizeof(text));
-	lex_free(lex);
+	check_path(c.socket_dir);
+	check_path(c.state_dir);
+	check_path(c.key);
+	check_path(c.policy);
+	check_path(c.ca_bundle);
+	CHECK(c.ncatalogs <= CONFIG_CATALOGS_MAX);
+	for (size_t i = 0; i < c.ncatalogs; i++)
+		check_path(c.catalogs[i]);
+	CHECK((c.socket_mode & ~0666U) == 0);
+	for (size_t i = 0; i < CONFIG_UIDS; i++) {
+		CHECK(c.room_uids[i] != 0 && c.room_uids[i] != UINT32_MAX);
+		for (size_t j = 0; j < i; j++)
+			CHECK(c.room_uids[i] != c.room_uids[j]);
+	}
+	config_free(&c);
 	return 0;
 }

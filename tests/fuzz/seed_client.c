@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "protocol/bytes.h"
 #include "tests/fuzz/sample_client.h"
 
 static int
@@ -55,6 +56,46 @@ seed_message(const char *dir, const struct codec_message *d, int how)
 	return seed_write(dir, "codec", d->name, how, buf + skip, n - skip);
 }
 
+/*
+ * The usual message with one field a byte longer, or a number one greater, than
+ * it may be: the codec would not write it.
+ */
+static int
+seed_beyond(const char *dir, const struct codec_message *d, size_t field)
+{
+	static uint8_t buf[2 * FRAME_MAX], *const image = buf + FRAME_HEADER;
+	struct client_msg m = sample_client(d, SAMPLE_USUAL);
+	const struct codec_field *f = d->fields;
+	size_t at = 8 + strlen(d->format) + 1, n, had, grown;
+
+	if (d->fields[field].kind == CODEC_RAW ||
+	    codec_encode(1, &m, buf, FRAME_MAX, &n) != 0)
+		return 0;
+	n -= FRAME_HEADER;
+	for (; f < d->fields + field; f++)
+		at += f->kind == CODEC_U32 ? 4
+		    : f->kind == CODEC_U64
+		    ? 8
+		    : 4 + get_le(image + at, 4) - (f->kind == CODEC_STR);
+	if (f->kind == CODEC_U32 || f->kind == CODEC_U64) {
+		put_le(image + at, f->max + 1, f->kind == CODEC_U32 ? 4 : 8);
+	} else {
+		had = get_le(image + at, 4) - (f->kind == CODEC_STR);
+		grown = f->max + 1 - had;
+		if (n + grown > FRAME_BODY_MAX)
+			return 0;
+		put_le(image + at, f->max + 1 + (f->kind == CODEC_STR), 4);
+		memmove(image + at + 4 + had + grown, image + at + 4 + had,
+		    n - at - 4 - had);
+		memset(image + at + 4 + had, 'x', grown);
+		n += grown;
+		put_le(image + 4, n, 4);
+	}
+	put_le(image - 2, d->type, 2);
+	return seed_write(
+	    dir, "codec", d->name, 10 + (int)field, image - 2, n + 2);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -63,9 +104,15 @@ main(int argc, char **argv)
 		return 2;
 	}
 	codec_init();
-	for (size_t i = 0; i < codec_nmessages; i++)
+	for (size_t i = 0; i < codec_nmessages; i++) {
+		const struct codec_message *d = &codec_messages[i];
+
 		for (int how = SAMPLE_LEAST; how <= SAMPLE_USUAL; how++)
-			if (seed_message(argv[1], &codec_messages[i], how) != 0)
+			if (seed_message(argv[1], d, how) != 0)
 				return 1;
+		for (size_t field = 0; field < d->nfields; field++)
+			if (seed_beyond(argv[1], d, field) != 0)
+				return 1;
+	}
 	return 0;
 }

@@ -48,6 +48,35 @@ seed_record(uint16_t type, const char *name, const union record *m)
 	seed_write("record", name, out, n + 2);
 }
 
+static size_t beyond; /* by how much the field in question is longer */
+
+/* The value of the "which"th field is too long; what may be large is not. */
+static struct slice
+take_turn(size_t max, size_t which, size_t *n)
+{
+	static uint8_t bytes[5000];
+
+	memset(bytes, 'x', sizeof(bytes));
+	if ((*n)++ != which || max >= sizeof(bytes))
+		return slice_of(bytes, 4);
+	beyond = max + 1 - 4;
+	return slice_of(bytes, max + 1);
+}
+
+static void
+seed_beyond(uint16_t type, const char *name, size_t which, size_t size,
+    const union record *m)
+{
+	static uint8_t out[RECORD_MAX + 2];
+	char file[64];
+
+	put_le(out, type, 2);
+	record_encode(type, m, out + 2);
+	(void)snprintf(file, sizeof(file), "%s-%zu", name, which);
+	if (beyond > 0)
+		seed_write("record", file, out, size + beyond + 2);
+}
+
 /* clang-format off */
 #define U32(name)	r->name = 7;
 #define U64(name)	r->name = 7;
@@ -65,6 +94,34 @@ seed_record(uint16_t type, const char *name, const union record *m)
 		(void)r;						\
 		fields							\
 		seed_record((id), #NAME, &m);				\
+	}
+#include "protocol/room.def"
+#undef RECORD
+
+/* The same with one text or blob a byte longer than it may be. */
+#undef STR
+#undef BLOB
+#define STR(name, max)	r->name = take_turn((max), which, &n);
+#define BLOB(name, max) r->name = take_turn((max), which, &n);
+#define RECORD(NAME, id, from, to, fd, fields)				\
+	static void							\
+	beyond_##NAME(void)						\
+	{								\
+		union record m;						\
+		struct rec_##NAME *r = &m.NAME;				\
+		size_t n = 0, size = 0, which = SIZE_MAX;		\
+		int ok;							\
+									\
+		do {							\
+			n = beyond = 0;					\
+			memset(&m, 0, sizeof(m));			\
+			(void)r;					\
+			fields						\
+			if (which == SIZE_MAX)				\
+				size = record_size((id), &m, &ok);	\
+			else						\
+				seed_beyond((id), #NAME, which, size, &m); \
+		} while (++which < n);					\
 	}
 #include "protocol/room.def"
 #undef RECORD
@@ -96,7 +153,9 @@ main(int argc, char **argv)
 		return 2;
 	}
 	dir = argv[1];
-#define RECORD(NAME, id, from, to, fd, fields) seed_##NAME();
+#define RECORD(NAME, id, from, to, fd, fields)                                 \
+	seed_##NAME();                                                         \
+	beyond_##NAME();
 #include "protocol/room.def"
 #undef RECORD
 	seed_lists();
