@@ -9,10 +9,11 @@ SHELL	 = /bin/sh
 OPT	?= -O2 -g
 WARN	 = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	   -Wpointer-arith -Wwrite-strings -Wvla -Wformat=2 -Werror
-HARDEN	 = -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
+HARDEN	 = -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
 	   -fstack-clash-protection -fcf-protection -fPIE
 BUILD	 = -std=gnu11 -D_GNU_SOURCE -I. -MMD -MP $(WARN)
-LINK	 = -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,--as-needed
+LINK	 = -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code \
+	   -Wl,-z,ibtplt,-z,shstk,--as-needed
 
 objs	 = $(patsubst %.c,$O/obj/%.o,$(wildcard $(1)/*.c))
 core	 = $(filter-out %/codec.o %/frame.o %/lex.o,$(call objs,protocol))
@@ -109,22 +110,62 @@ $(WALLS): $O/tests/sandbox/test_%: $O/obj/tests/sandbox/test_%.o \
 	@echo "  LINK	$@"
 	@$(CC) $(OPT) $(LINK) -o $@ $^ -lcmocka -lseccomp -lsodium
 
-FSAN	 = -O1 -g -fsanitize=fuzzer,address,undefined
-$O/tests/fuzz/%: tests/fuzz/%.c $(wildcard protocol/*.[ch] policy/*.[ch] \
-    vaultd/gate/http.[ch] vaultd/gate/http_chunk.c)
+# Every folder is instrumented once, as an archive from which a target takes
+# what it needs: base, policy and protocol, and what is named here.
+FSAN	 = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZCC	 = clang $(FSAN) -fsanitize=fuzzer-no-link $(BUILD)
+FUZZLINK = clang $(FSAN) -fsanitize=fuzzer -Wl,--as-needed
+fuzz_account	= vaultd/courier
+fuzz_act	= vaultd/keeper vaultd/courier
+fuzz_answer	= vaultd/courier
+fuzz_audit	= vaultd/keeper
+fuzz_config	= vaultd/supervisor
+fuzz_date	= vaultd/keeper client/vaultctl
+fuzz_filter	= vaultd/ledger
+fuzz_head	= vaultd/courier vaultd/gate
+fuzz_http	= vaultd/gate
+fuzz_index	= vaultd/keeper
+fuzz_injection	= vaultd/courier
+fuzz_intake	= client/vaultctl client
+fuzz_json	= vaultd/keeper
+fuzz_keeperkey	= client vaultd/supervisor
+fuzz_names	= vaultd/keeper vaultd/supervisor
+fuzz_options	= client/vaultctl
+fuzz_origin	= vaultd/gate
+fuzz_path	= vaultd/courier
+fuzz_profile	= vaultd/keeper
+fuzz_render	= vaultd/keeper vaultd/courier
+fuzz_request	= vaultd/courier
+fuzz_route	= vaultd/gate
+fuzz_rows	= client/vaultctl
+fuzzed	 = $(patsubst %,$O/fuzz/%.a,$(fuzz_$(1)) vaultd/base policy protocol)
+
+$O/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  FUZZCC $<"
+	@$(FUZZCC) -c -o $@ $<
+$O/fuzz/%.a: $$(filter-out %/main.o %/zerofree.o %/allowlist.o, \
+    $$(patsubst %.c,$O/fuzz/%.o,$$(wildcard $$*/*.c)))
+	@rm -f $@ && ar rcs $@ $^
+$O/tests/fuzz/fuzz_%: $O/fuzz/tests/fuzz/fuzz_%.o $$(call fuzzed,$$*)
 	@mkdir -p $(@D)
 	@echo "  FUZZ	$@"
-	@clang $(FSAN) -std=gnu11 -D_GNU_SOURCE -I. -o $@ $< \
-	    $(wildcard protocol/*.c policy/*.c) vaultd/gate/http.c \
-	    vaultd/gate/http_chunk.c -ltpl
+	@$(FUZZLINK) -o $@ $^ $(filter-out -lcmocka,$(UNITLIBS))
+
+# For tests/fuzz/mutate: the target TARGET with FILE in place of the file that
+# it is a changed copy of.
+mutant:
+	@$(FUZZCC) -w -MF $(OUT).d -c -o $(OUT).o $(FILE)
+	@$(FUZZLINK) -o $(OUT) $O/fuzz/tests/fuzz/fuzz_$(TARGET).o $(OUT).o \
+	    $(call fuzzed,$(TARGET)) $(filter-out -lcmocka,$(UNITLIBS))
 
 # Seeds that are text lie in the tree; the others follow from the declarations.
-SEEDERS	 = $O/tests/fuzz/seed_client $O/tests/fuzz/seed_room
+SEEDERS	 = $(patsubst %.c,$O/%,$(wildcard tests/fuzz/seed_*.c))
 $(SEEDERS): $O/tests/fuzz/%: $O/obj/tests/fuzz/%.o $(core) $(codec)
 	@mkdir -p $(@D)
 	@$(CC) $(OPT) $(LINK) -o $@ $^ -ltpl
 $O/tests/fuzz/seeds/made: $(SEEDERS) $(wildcard tests/fuzz/seeds/*/*)
-	@mkdir -p $(@D)
+	@rm -rf $(@D) && mkdir -p $(@D)
 	@cp -r tests/fuzz/seeds/* $(@D)
 	@for s in $(SEEDERS); do $$s $(@D) || exit 1; done
 	@touch $@
@@ -149,6 +190,14 @@ demo:
 lint:
 	@packaging/install-deps build lint
 	@tests/lint
+bench: all $O/tests/bench/loadgen
+	@packaging/install-deps build demo bench
+	@$(if $(filter load,$B),,tests/bench/run --build $O $(if $B,--only $B))
+	@$(if $(filter-out load,$B),,tests/bench/load.py --build $O)
+$O/tests/bench/loadgen: $O/obj/tests/bench/loadgen.o $(core) $(codec)
+	@mkdir -p $(@D)
+	@echo "  LINK	$@"
+	@$(CC) $(OPT) $(LINK) -o $@ $^ -ltpl
 fuzz: $(FUZZERS) $O/tests/fuzz/seeds/made
 	@tests/fuzz/run --build $O --seconds $(or $T,60)
 
@@ -168,6 +217,7 @@ install: all
 clean:
 	rm -rf $O
 
-.PHONY: all catalog tests check check-long demo lint fuzz install clean
+.PHONY: all catalog tests check check-long demo lint bench fuzz mutant install \
+    clean
 .SECONDARY:
 -include $(shell find $O -name '*.d' 2>/dev/null)
