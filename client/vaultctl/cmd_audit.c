@@ -4,6 +4,7 @@
 
 #include "client/vaultctl/ctl.h"
 #include "client/vaultctl/date.h"
+#include "policy/policy.h"
 
 #define FILTERS_MAX 16
 
@@ -100,6 +101,25 @@ is_number(const char *text)
 	    strspn(text, "0123456789") == strlen(text);
 }
 
+/* A misspelt one would find nothing, which looks like an answer. */
+static int
+check_filter(struct ctl *ctl, const char *name, const char *value)
+{
+	enum policy_verb verb;
+
+	if ((strcmp(name, "id") == 0 || strcmp(name, "last") == 0) &&
+	    !is_number(value))
+		return ctl_usage(ctl, "--%s is a number", name);
+	if (strcmp(name, "verb") == 0 && policy_verb_parse(value, &verb) != 0)
+		return ctl_usage(ctl,
+		    "--verb is a verb of the policy, as in "
+		    "\"permit CLIENT to VERB on ...\"");
+	if (strcmp(name, "decision") == 0 && strcmp(value, "permit") != 0 &&
+	    strcmp(value, "deny") != 0)
+		return ctl_usage(ctl, "--decision is permit or deny");
+	return STATUS_DONE;
+}
+
 static int
 collect(struct ctl *ctl, struct filters *f)
 {
@@ -114,10 +134,8 @@ collect(struct ctl *ctl, struct filters *f)
 
 		if (value == NULL)
 			continue;
-		if ((strcmp(s->name, "id") == 0 ||
-		        strcmp(s->name, "last") == 0) &&
-		    !is_number(value))
-			return ctl_usage(ctl, "--%s is a number", s->name);
+		if ((status = check_filter(ctl, s->name, value)) != STATUS_DONE)
+			return status;
 		if (strcmp(s->name, "since") == 0)
 			value = f->since;
 		else if (strcmp(s->name, "until") == 0)

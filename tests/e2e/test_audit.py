@@ -57,6 +57,10 @@ def audit_show_filters():
         assert all(r["profile"] == "acme/demo" for r in some
                    if "profile" in r)
         assert "acme/demo" in w.vault.ctl("audit", "show").out
+        # What finds nothing because it is misspelt looks like an answer.
+        for option, value in ("--verb", "reqest"), ("--decision", "no"):
+            done = w.vault.ctl("audit", "show", option, value, check=False)
+            assert done.status == 2 and option in done.err, done
 
 
 def audit_continues_over_a_restart():
