@@ -1,9 +1,8 @@
 """The protocol of vaultd.sock, made by hand from protocol/PROTOCOL.md, so
 that a test can send any bytes at all."""
-import socket
 import struct
 
-from support.rawhttp import Answer
+from support.rawhttp import Answer, Peer
 
 WHOAMI, STATUS, CATALOG, PROFILES, EXPLAIN = 1, 2, 3, 4, 5
 AUDIT, NONCE, ACT, REQUEST, CANCEL = 6, 7, 8, 9, 10
@@ -87,42 +86,22 @@ def refusal(body):
                          ("vaultd-request", str(audit))], sentence.encode())
 
 
-class Framed:
+class Framed(Peer):
     def __init__(self, path, timeout=30):
+        super().__init__(path, timeout)
         self.last = 0
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(timeout)
-        self.socket.connect(str(path))
-        self._bytes = self.socket.makefile("rb")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        self._bytes.close()
-        self.socket.close()
-
-    def send(self, data):
-        """Send; a peer that has already answered and closed is no error."""
-        try:
-            self.socket.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
 
     def read(self):
         """The next frame as (type, id, body), or None at the end."""
         try:
-            head = self._bytes.read(HEADER.size)
+            head = self.file.read(HEADER.size)
         except ConnectionResetError:
             head = b""
         if not head:
             return None
         magic, size, version, kind, zero, number, length = HEADER.unpack(head)
         assert (magic, size, version, zero) == (b"VLTD", 24, 1, 0), head
-        body = self._bytes.read(length)
+        body = self.file.read(length)
         assert len(body) == length, "cut short"
         return kind, number, body
 

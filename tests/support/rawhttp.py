@@ -41,13 +41,15 @@ def compose(method, target, headers=(), body=None, chunked=False):
     return head + (chunks(body) if chunked else body or b"")
 
 
-class Connection:
+class Peer:
+    """A client's socket, and a file to read from."""
+
     def __init__(self, path, timeout=30):
         self.socket = socket.socket(socket.AF_UNIX)
         # Without a limit: one that is set makes a full queue an error.
         self.socket.connect(str(path))
         self.socket.settimeout(timeout)
-        self._lines = self.socket.makefile("rb")
+        self.file = self.socket.makefile("rb")
 
     def __enter__(self):
         return self
@@ -56,7 +58,7 @@ class Connection:
         self.close()
 
     def close(self):
-        self._lines.close()
+        self.file.close()
         self.socket.close()
 
     def send(self, data):
@@ -66,6 +68,8 @@ class Connection:
         except (BrokenPipeError, ConnectionResetError):
             pass
 
+
+class Connection(Peer):
     def ask(self, method, target, headers=(), body=None, chunked=False):
         self.send(compose(method, target, headers, body, chunked))
         return self.read(method)
@@ -90,19 +94,19 @@ class Connection:
     def at_end(self):
         """True if the peer has closed and there is nothing more to read."""
         try:
-            return self._lines.read(1) == b""
+            return self.file.read(1) == b""
         except ConnectionResetError:
             return True
 
     def _line(self):
-        line = self._lines.readline()
+        line = self.file.readline()
         if not line.endswith(b"\r\n"):
             raise ConnectionError(f"cut short at {line!r}")
         return line[:-2].decode("latin-1")
 
     def _exactly(self, size):
         data = b""
-        while part := self._lines.read(min(size - len(data), 1 << 24)):
+        while part := self.file.read(min(size - len(data), 1 << 24)):
             data += part
         if len(data) != size:
             raise ConnectionError(f"{len(data)} of {size} bytes of a body")
@@ -119,4 +123,4 @@ class Connection:
             return b"".join(parts)
         if answer.get("Content-Length") is not None:
             return self._exactly(int(answer.get("Content-Length")))
-        return self._lines.read()
+        return self.file.read()

@@ -37,7 +37,7 @@ struct conn {
 /*
  * Begin the handshake with host:port on the connected socket "fd", which is
  * taken, for "o".  order_connected() or order_fail() follows from the loop.
- * "host" and "port" were found valid by request.h.
+ * "host" and "port" were found valid by request_head().
  * Returns 0, VERR_NOMEM or VERR_INTERNAL.
  */
 MUST_CHECK

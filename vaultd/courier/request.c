@@ -102,8 +102,12 @@ is_dotted_quad(struct slice host)
 	return parts == 4 && digits > 0;
 }
 
-int
-request_origin_valid(struct slice host, uint64_t port)
+/*
+ * A name, a dotted quad or an IPv6 address: nothing that needs decoding, and
+ * nothing that could end a URL's host.
+ */
+static int
+origin_valid(struct slice host, uint64_t port)
 {
 	size_t last = 0;
 	int address = 0;
@@ -227,7 +231,7 @@ request_head(const struct rec_ORDER *order, struct buf *out)
 	int r;
 
 	if (!request_method_valid(order->method) ||
-	    !request_origin_valid(order->host, order->port) ||
+	    !origin_valid(order->host, order->port) ||
 	    !target_valid(order->target) ||
 	    (slice_is(order->method, "HEAD") && order->body != BODY_NONE))
 		return VERR_FORMAT;

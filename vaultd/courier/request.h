@@ -15,12 +15,6 @@
 #define HOST_MAX 253
 
 /*
- * True if "host" is a name, a dotted quad or an IPv6 address and "port" one of
- * TCP's: nothing that needs decoding, nothing that could end a URL's host.
- */
-int request_origin_valid(struct slice host, uint64_t port);
-
-/*
  * Append the head of the order's request (RFC 9112, 3) to "out": the method
  * and the target byte for byte, Host, the order's pairs, "Accept-Encoding:
  * identity" where they have none, and how the body is framed.  Fields that
