@@ -7,11 +7,13 @@
 #include "policy/glob.h"
 #include "policy/path.h"
 #include "policy/pattern.h"
+#include "protocol/pairs.h"
 
 static const char *const kind_names[CREDENTIAL_KIND_COUNT] = {
     [CREDENTIAL_API_KEY] = "api_key",
     [CREDENTIAL_BEARER] = "bearer",
     [CREDENTIAL_BASIC] = "basic",
+    [CREDENTIAL_JWT] = "jwt",
 };
 
 const char *
@@ -383,6 +385,10 @@ resolve_origin(struct resolver *rs, struct catalog_link *link)
 	const char *why;
 	int r;
 
+	link->sends = rs->credential->inject != NULL;
+	memset(&link->origin, 0, sizeof(link->origin));
+	if (!link->sends)
+		return 0;
 	r = expand(rs, rs->entry->origin, false, text, sizeof(text));
 	if (r == 0 &&
 	    origin_parse(text, strlen(text), &link->origin, &why) != 0)
@@ -399,6 +405,9 @@ resolve_injection(struct resolver *rs, struct catalog_link *link)
 	size_t at = 0;
 	int r;
 
+	memset(&link->injection, 0, sizeof(link->injection));
+	if (!link->sends)
+		return 0;
 	r = expand(rs, rs->credential->inject, true, text, sizeof(text));
 	if (r != 0)
 		return r;
@@ -421,7 +430,7 @@ resolve_health(struct resolver *rs, struct catalog_link *link)
 	int n, r;
 
 	link->health.method = NULL;
-	if (entry->health_method == NULL)
+	if (entry->health_method == NULL || !link->sends)
 		return 0;
 	r = expand(rs, entry->health_path, false, path, sizeof(path));
 	if (r != 0)
@@ -514,6 +523,157 @@ resolve_network(struct resolver *rs, struct catalog_link *link)
 	return 0;
 }
 
+/* What "template" comes to, "out" if that is nothing; a bounded text that may
+ * stand in a header of a JWT. */
+static int
+resolve_word(struct resolver *rs, const char *template, const char *key,
+    const char *fallback, char *out, size_t size)
+{
+	int r;
+
+	out[0] = '\0';
+	if (template != NULL &&
+	    (r = expand(rs, template, false, out, size)) != 0)
+		return r;
+	if (out[0] == '\0')
+		(void)snprintf(out, size, "%s", fallback);
+	return is_plain(out, strlen(out), false)
+	    ? 0
+	    : fail(rs, "%s: a control character, or not UTF-8", key);
+}
+
+static int
+resolve_lifetime(struct resolver *rs, struct claims_bounds *b)
+{
+	const char *template = rs->credential->jwt.lifetime;
+	char text[8] = "";
+	uint32_t n = 0;
+	int r = expand(rs, template, false, text, sizeof(text));
+
+	if (r != 0)
+		return r;
+	for (const char *p = text; *p >= '0' && *p <= '9'; p++)
+		n = n * 10 + (uint32_t)(*p - '0');
+	if (text[0] == '0' || text[strspn(text, "0123456789")] != '\0' ||
+	    n < 1 || n > CLAIMS_LIFETIME_MAX)
+		return fail(
+		    rs, "lifetime is 1 to %d seconds", CLAIMS_LIFETIME_MAX);
+	b->lifetime = n;
+	return 0;
+}
+
+/* Add a claim to a list, in which nobody has named it yet. */
+static int
+add_claim(struct resolver *rs, struct claims_bounds *b, bool client,
+    struct slice name, struct slice text)
+{
+	struct pairs_writer w = {.p = client ? b->client : b->fixed,
+	    .cap = CLAIMS_TEXT_MAX,
+	    .n = client ? b->nclient : b->nfixed};
+	const char *why = claims_name_fault((const char *)name.p, name.n);
+	struct slice lists[] = {
+	    slice_of(b->fixed, b->nfixed), slice_of(b->client, b->nclient)};
+	struct slice other, ignored;
+
+	if (why != NULL)
+		return fail(rs, "claim: %s", why);
+	for (size_t i = 0; i < 2; i++)
+		while (pairs_next(&lists[i], &other, &ignored) == 0)
+			if (slice_equal(other, name))
+				return fail(rs, "a claim is there twice");
+	pairs_put(&w, name, text);
+	if (w.overflow)
+		return fail(rs, "the claims become too long");
+	if (client)
+		b->nclient = w.n;
+	else
+		b->nfixed = w.n;
+	return 0;
+}
+
+static int
+resolve_fixed(struct resolver *rs, struct claims_bounds *b)
+{
+	const struct catalog_jwt *jwt = &rs->credential->jwt;
+	char text[CLAIM_VALUE_MAX + 1];
+	int r = 0;
+
+	for (size_t i = 0; i < jwt->nfixed && r == 0; i++) {
+		r = resolve_word(rs, jwt->fixed[i].text, jwt->fixed[i].name, "",
+		    text, sizeof(text));
+		if (r == 0 && text[0] != '\0')
+			r = add_claim(rs, b, false,
+			    slice_str(jwt->fixed[i].name), slice_str(text));
+	}
+	return r;
+}
+
+/* Whom a JWT is from, about and for is a client's only within a pattern. */
+static bool
+needs_pattern(struct slice name)
+{
+	return slice_is(name, "iss") || slice_is(name, "sub") ||
+	    slice_is(name, "aud");
+}
+
+static int
+resolve_client(struct resolver *rs, struct claims_bounds *b)
+{
+	const struct catalog_jwt *jwt = &rs->credential->jwt;
+	char names[CLAIMS_TEXT_MAX];
+	int r = 0;
+
+	for (size_t i = 0; i < jwt->nclient && r == 0; i++) {
+		const char *pattern = jwt->client[i].text;
+		struct slice text = slice_of(
+		    pattern, pattern == NULL ? 0 : strlen(pattern) + 1);
+		const char *p = names;
+
+		r = expand(
+		    rs, jwt->client[i].name, false, names, sizeof(names));
+		while (r == 0 && *(p += strspn(p, " ")) != '\0') {
+			struct slice name = slice_of(p, strcspn(p, " "));
+
+			if (pattern == NULL && needs_pattern(name))
+				return fail(rs,
+				    "a client sets iss, sub and aud only "
+				    "where a pattern bounds them");
+			r = add_claim(rs, b, true, name, text);
+			p += name.n;
+		}
+	}
+	return r;
+}
+
+static int
+resolve_jwt(struct resolver *rs, struct catalog_link *link)
+{
+	const struct catalog_jwt *jwt = &rs->credential->jwt;
+	struct claims_bounds *b = &link->jwt;
+	char output[8];
+	int r;
+
+	memset(b, 0, sizeof(*b));
+	if (rs->credential->kind != CREDENTIAL_JWT)
+		return 0;
+	b->algs = jwt->algs;
+	b->jti = jwt->jti;
+	b->nbf = jwt->nbf;
+	if ((r = resolve_word(
+	         rs, jwt->typ, "typ", "JWT", b->typ, sizeof(b->typ))) != 0 ||
+	    (r = resolve_word(
+	         rs, jwt->kid, "kid", "", b->kid, sizeof(b->kid))) != 0 ||
+	    (r = resolve_word(rs, jwt->output, "output", "sign", output,
+	         sizeof(output))) != 0 ||
+	    (r = resolve_lifetime(rs, b)) != 0 ||
+	    (r = resolve_fixed(rs, b)) != 0 || (r = resolve_client(rs, b)) != 0)
+		return r;
+	b->token = strcmp(output, "token") == 0;
+	return b->token || strcmp(output, "sign") == 0
+	    ? 0
+	    : fail(rs, "output is token or sign");
+}
+
 int
 catalog_resolve(const struct catalog_entry *entry, enum credential_kind kind,
     const struct catalog_setting *settings, size_t n, struct catalog_link *ret,
@@ -536,6 +696,7 @@ catalog_resolve(const struct catalog_entry *entry, enum credential_kind kind,
 	if ((r = check_settings(&rs)) != 0 ||
 	    (r = resolve_origin(&rs, ret)) != 0 ||
 	    (r = resolve_injection(&rs, ret)) != 0 ||
+	    (r = resolve_jwt(&rs, ret)) != 0 ||
 	    (r = resolve_health(&rs, ret)) != 0 ||
 	    (r = resolve_headers(&rs, ret)) != 0 ||
 	    (r = resolve_network(&rs, ret)) != 0 ||

@@ -16,13 +16,26 @@
  *		}
  *	}
  *
- * Needed: title, category (one or more), origin, a credential; the first one is
- * the default.  May be given: account, ca, pin, network (templates); health
- * METHOD PATH; alive STATUS...; guarded PATTERN...; header "NAME: TEMPLATE",
- * added to each request; entities WORD...; rate, expiry, verified (sentences).
- * An input has what, and may have type, pattern, example, default, required,
- * sealed; see struct catalog_input.  A credential is api_key, bearer or basic,
- * with inject and fields: prompt, pattern, secret.
+ * Needed: title, category (one or more), a credential; the first one is the
+ * default; origin, unless all of them only sign.  May be given: account, ca,
+ *pin, network (templates); health METHOD PATH; alive STATUS...; guarded
+ *PATTERN...; header "NAME: TEMPLATE", added to each request; entities WORD...;
+ *rate, expiry, verified (sentences). An input has what, and may have type,
+ *pattern, example, default, required, sealed; see struct catalog_input.  A
+ *credential is api_key, bearer or basic, with inject and fields: prompt,
+ *pattern, secret; or jwt, which signs and is never sent:
+ *
+ *		credential jwt {
+ *			alg      RS256 ES256 EdDSA	# one or more
+ *			claim    iss "{issuer}"		# left out if empty
+ *			client   "scope role" "[a-z.]{1,64}"	# names, pattern
+ *			lifetime 300			# seconds, the longest
+ *			add      jti nbf
+ *			typ      JWT			# the default
+ *			kid      "{kid}"		# else the thumbprint
+ *			output   token			# or sign, the default
+ *			field key { secret; prompt "Private key" }
+ *		}
  *
  * Templates name inputs in braces; inject may name the fields that are no
  * secret, too, and the secret as {secret}.
@@ -36,6 +49,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "policy/claims.h"
 #include "policy/injection.h"
 #include "policy/network.h"
 #include "policy/origin.h"
@@ -48,6 +62,7 @@
 #define CATALOG_HEADERS_MAX     8
 #define CATALOG_ALIVE_MAX       8
 #define CATALOG_LIST_MAX        64
+#define CATALOG_CLAIMS_MAX      16
 #define CATALOG_WHY_MAX         256
 #define CATALOG_ACCOUNT_MAX     256
 #define CATALOG_PIN_MAX         64
@@ -59,10 +74,11 @@ enum credential_kind {
 	CREDENTIAL_API_KEY,
 	CREDENTIAL_BEARER,
 	CREDENTIAL_BASIC,
+	CREDENTIAL_JWT,
 	CREDENTIAL_KIND_COUNT,
 };
 
-/* "api_key", "bearer", "basic".  Never NULL; "kind" below the count. */
+/* "api_key", "bearer", "basic", "jwt".  Never NULL; "kind" below the count. */
 const char *credential_kind_name(enum credential_kind kind);
 
 /* Returns 0 or VERR_NOTFOUND. */
@@ -101,9 +117,29 @@ struct catalog_field {
 	bool secret;
 };
 
+/* A claim: fixed, its value a template; or a client's, its name a template that
+ * comes to none or more, and a pattern or NULL. */
+struct catalog_claim {
+	const char *name;
+	const char *text;
+};
+
+/* How a credential signs JWTs.  typ, kid, lifetime and output are templates or
+ * NULL. */
+struct catalog_jwt {
+	uint32_t algs;
+	bool jti, nbf;
+	const char *typ, *kid, *lifetime, *output;
+	size_t nfixed, nclient;
+	struct catalog_claim fixed[CATALOG_CLAIMS_MAX];
+	struct catalog_claim client[CATALOG_CLAIMS_MAX];
+};
+
 struct catalog_credential {
 	enum credential_kind kind;
-	const char *inject; /* an injection, names not yet replaced */
+	const char *inject; /* an injection, names not yet replaced; or NULL of
+	                     * one that only signs */
+	struct catalog_jwt jwt; /* of CREDENTIAL_JWT */
 	size_t nfields;
 	struct catalog_field fields[CATALOG_FIELDS_MAX];
 };
@@ -115,7 +151,7 @@ struct catalog_credential {
 struct catalog_entry {
 	const char *system; /* its id */
 	const char *title;
-	const char *origin;  /* template */
+	const char *origin;  /* template, or NULL if nothing is sent */
 	const char *account; /* template of an RFC 6901 pointer, or NULL */
 	const char *ca;      /* template, or NULL */
 	const char *pin;     /* template, or NULL */
@@ -187,13 +223,16 @@ struct catalog_setting {
 };
 
 /*
- * What settings come to: where the credential may go and how.  A value, but for
- * "ca", which is borrowed from the settings.
+ * What settings come to: where the credential may go and how, or what it may
+ * sign.  A value, but for "ca", which is borrowed from the settings.
  */
 struct catalog_link {
+	bool sends; /* requests may be made with it; else it only signs, and
+	             * origin and injection are zero */
 	struct origin origin;
 	struct injection injection; /* names left: those of the fields, and
 	                             * "secret" */
+	struct claims_bounds jwt;   /* zero but of CREDENTIAL_JWT */
 	struct network network;
 	char network_text[NETWORK_TEXT_MAX + 1]; /* what it was read from */
 	struct health health; /* method NULL if the entry has none */

@@ -219,38 +219,175 @@ parse_field(
 	return r;
 }
 
+/* The keys of a credential's block: inject is for those that are sent, field
+ * for all, the others are jwt's. */
+enum credential_key {
+	C_INJECT,
+	C_FIELD,
+	C_ALG,
+	C_CLAIM,
+	C_CLIENT,
+	C_LIFETIME,
+	C_ADD,
+	C_TYP,
+	C_KID,
+	C_OUTPUT,
+};
+
+static int
+add_claim(struct parser *p, const struct lex_statement *s,
+    struct catalog_claim *list, size_t *n)
+{
+	const char *text = s->count > 2 ? s->words[2].text : NULL;
+
+	if (*n == CATALOG_CLAIMS_MAX)
+		return lex_fail(
+		    p->lex, &s->words[1], p->err, "too many claims");
+	list[(*n)++] = (struct catalog_claim){s->words[1].text, text};
+	return 0;
+}
+
+static int
+parse_algs(
+    struct parser *p, const struct lex_statement *s, struct catalog_jwt *jwt)
+{
+	for (size_t i = 1; i < s->count; i++) {
+		uint32_t alg = claims_alg(s->words[i].text);
+
+		if (alg == 0 || (jwt->algs & alg) != 0)
+			return lex_fail(p->lex, &s->words[i], p->err,
+			    "alg is RS256, ES256 or EdDSA, each once");
+		jwt->algs |= alg;
+	}
+	return 0;
+}
+
+static int
+parse_added(
+    struct parser *p, const struct lex_statement *s, struct catalog_jwt *jwt)
+{
+	for (size_t i = 1; i < s->count; i++) {
+		bool *flag = lex_is(&s->words[i], "jti") ? &jwt->jti
+		    : lex_is(&s->words[i], "nbf")        ? &jwt->nbf
+		                                         : NULL;
+
+		if (flag == NULL || *flag)
+			return lex_fail(p->lex, &s->words[i], p->err,
+			    "what can be added is jti and nbf");
+		*flag = true;
+	}
+	return 0;
+}
+
+static int
+parse_credential_key(
+    struct parser *p, size_t key, const struct lex_statement *s, void *base)
+{
+	struct catalog_credential *c = base;
+	struct catalog_jwt *jwt = &c->jwt;
+
+	if (key != C_FIELD && c->kind != CREDENTIAL_JWT)
+		return lex_fail(p->lex, &s->words[0], p->err,
+		    "this is for a credential of kind jwt");
+	switch ((enum credential_key)key) {
+	case C_FIELD:
+		return parse_field(p, key, s, base);
+	case C_ALG:
+		return parse_algs(p, s, jwt);
+	case C_CLAIM:
+		return add_claim(p, s, jwt->fixed, &jwt->nfixed);
+	case C_CLIENT:
+		if (s->count > 2 &&
+		    check_pattern(p, &s->words[2], s->words[2].text) != 0)
+			return VERR_FORMAT;
+		return add_claim(p, s, jwt->client, &jwt->nclient);
+	case C_ADD:
+		return parse_added(p, s, jwt);
+	case C_LIFETIME:
+		jwt->lifetime = s->words[1].text;
+		return 0;
+	case C_TYP:
+		jwt->typ = s->words[1].text;
+		return 0;
+	case C_KID:
+		jwt->kid = s->words[1].text;
+		return 0;
+	case C_OUTPUT:
+		jwt->output = s->words[1].text;
+		return 0;
+	default:
+		return VERR_INTERNAL;
+	}
+}
+
+/* What a credential of its kind must have, and what it may not. */
+static const char *
+credential_fault(const struct catalog_credential *c)
+{
+	size_t secrets = 0;
+
+	for (size_t i = 0; i < c->nfields; i++)
+		secrets += c->fields[i].secret;
+	if (c->kind != CREDENTIAL_JWT)
+		return c->inject == NULL || secrets != 1
+		    ? "a credential has \"inject\" and one secret field"
+		    : NULL;
+	if (secrets != 1)
+		return "a credential has one secret field";
+	if (c->inject != NULL)
+		return "a private key is never sent: jwt has no \"inject\"";
+	return c->jwt.algs == 0 || c->jwt.lifetime == NULL
+	    ? "jwt needs \"alg\" and \"lifetime\""
+	    : NULL;
+}
+
 static int
 parse_credential(struct parser *p, const struct lex_statement *head)
 {
-	enum { INJECT, FIELD };
 	static const struct lex_key keys[] = {
-	    [INJECT] = {"inject", 1, 1, 0},
-	    [FIELD] = {"field", 1, 1, LEX_BLOCK | LEX_REPEAT},
+	    [C_INJECT] = {"inject", 1, 1, 0},
+	    [C_FIELD] = {"field", 1, 1, LEX_BLOCK | LEX_REPEAT},
+	    [C_ALG] = {"alg", 1, 3, 0},
+	    [C_CLAIM] = {"claim", 2, 2, LEX_REPEAT},
+	    [C_CLIENT] = {"client", 1, 2, LEX_REPEAT},
+	    [C_LIFETIME] = {"lifetime", 1, 1, 0},
+	    [C_ADD] = {"add", 1, 2, 0},
+	    [C_TYP] = {"typ", 1, 1, 0},
+	    [C_KID] = {"kid", 1, 1, 0},
+	    [C_OUTPUT] = {"output", 1, 1, 0},
 	};
 	static const struct key_action actions[] = {
-	    [INJECT] = {SET_TEXT, MEMBER(catalog_credential, inject)},
-	    [FIELD] = {OTHER, 0},
+	    [C_INJECT] = {SET_TEXT, MEMBER(catalog_credential, inject)},
+	    [C_FIELD] = {OTHER, 0},
+	    [C_ALG] = {OTHER, 0},
+	    [C_CLAIM] = {OTHER, 0},
+	    [C_CLIENT] = {OTHER, 0},
+	    [C_LIFETIME] = {OTHER, 0},
+	    [C_ADD] = {OTHER, 0},
+	    [C_TYP] = {OTHER, 0},
+	    [C_KID] = {OTHER, 0},
+	    [C_OUTPUT] = {OTHER, 0},
 	};
 	struct catalog_entry *entry = p->entry;
 	struct lex_word w = head->words[1];
-	struct catalog_credential c = {0};
-	size_t secrets = 0;
+	struct catalog_credential *c;
+	const char *why;
 	int r;
 
-	if (credential_kind_parse(w.text, &c.kind) != 0)
+	if (entry->ncredentials == CATALOG_CREDENTIALS_MAX)
+		return lex_fail(p->lex, &w, p->err, "too many credentials");
+	c = &entry->credentials[entry->ncredentials];
+	if (credential_kind_parse(w.text, &c->kind) != 0)
 		return lex_fail(p->lex, &w, p->err, "unknown credential kind");
-	if (catalog_credential(entry, c.kind) != NULL)
+	if (catalog_credential(entry, c->kind) != NULL)
 		return lex_fail(p->lex, &w, p->err, "this kind is there twice");
-	r = read_block(
-	    p, keys, actions, sizeof(keys) / sizeof(keys[0]), &c, parse_field);
+	r = read_block(p, keys, actions, sizeof(keys) / sizeof(keys[0]), c,
+	    parse_credential_key);
 	if (r != 0)
 		return r;
-	for (size_t i = 0; i < c.nfields; i++)
-		secrets += c.fields[i].secret;
-	if (c.inject == NULL || secrets != 1)
-		return lex_fail(p->lex, &w, p->err,
-		    "a credential has \"inject\" and one secret field");
-	entry->credentials[entry->ncredentials++] = c;
+	if ((why = credential_fault(c)) != NULL)
+		return lex_fail(p->lex, &w, p->err, "%s", why);
+	entry->ncredentials++;
 	return 0;
 }
 
@@ -411,10 +548,15 @@ check_examples(struct parser *p, const struct lex_word *name)
 	size_t n = 0;
 	int r = 0;
 
-	if (entry->title == NULL || entry->origin == NULL ||
-	    entry->ncategories == 0 || entry->ncredentials == 0)
+	if (entry->title == NULL || entry->ncategories == 0 ||
+	    entry->ncredentials == 0)
 		return lex_fail(p->lex, name, p->err,
-		    "title, category, origin and a credential are needed");
+		    "title, category and a credential are needed");
+	for (size_t i = 0; i < entry->ncredentials; i++)
+		if (entry->origin == NULL &&
+		    entry->credentials[i].inject != NULL)
+			return lex_fail(p->lex, name, p->err,
+			    "origin is needed by credentials that are sent");
 	for (size_t i = 0; i < entry->ninputs; i++)
 		if (entry->inputs[i].example != NULL)
 			settings[n++] = (struct catalog_setting){
