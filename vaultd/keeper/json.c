@@ -121,6 +121,15 @@ json_number(struct json *j, const char *key, uint64_t value)
 }
 
 void
+json_signed(struct json *j, const char *key, int64_t value)
+{
+	put_key(j, key);
+	if (value < 0)
+		put(j, "-", 1);
+	put_number(j, value < 0 ? -(uint64_t)value : (uint64_t)value);
+}
+
+void
 json_numbered(
     struct json *j, const char *key, const char *text, uint64_t number)
 {

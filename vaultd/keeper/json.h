@@ -29,6 +29,7 @@ void json_close(struct json *j, char bracket);
 void json_slice(struct json *j, const char *key, struct slice value);
 void json_text(struct json *j, const char *key, const char *value);
 void json_number(struct json *j, const char *key, uint64_t value);
+void json_signed(struct json *j, const char *key, int64_t value);
 /* A string of a constant, without what would need an escape, and a number. */
 void json_numbered(
     struct json *j, const char *key, const char *text, uint64_t number);
