@@ -61,6 +61,11 @@ enum ask {
 	ASK_EXPLAIN,
 	ASK_AUDIT,
 	ASK_NONCE,
+	ASK_SLOTS,
+	ASK_READY, /* no row: done, or why requests would be refused */
+	ASK_BACKUP,
+	ASK_PUBKEY,
+	ASK_JWKS,
 	ASK_COUNT,
 };
 

@@ -1,8 +1,9 @@
 /*
  * seed_room - write the seeds of fuzz_record and fuzz_pairs, as room.def
- *	       declares the records.
+ *	       declares the records, and those of fuzz_backup.
  *
- * usage: seed_room DIR		writes DIR/record/NAME and DIR/pairs/NAME
+ * usage: seed_room DIR		writes DIR/record/NAME, DIR/pairs/NAME,
+ *DIR/backup/NAME
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,6 +146,33 @@ seed_lists(void)
 	seed_write("pairs", "change", out, CHANGE_OVERHEAD + c.body.n);
 }
 
+/*
+ * A header, how long the pieces are, and a run; see client/vaultctl/backup.h.
+ */
+static void
+seed_backups(void)
+{
+	uint8_t out[512] = "vaultdBK";
+	size_t n = 201;
+
+	put_le(out + 8, 1, 4);
+	put_le(out + 12, 2, 4);
+	for (uint8_t i = 1; i < 4; i++) {
+		struct change c = {.id = {i}, .kind = i, .generation = i};
+
+		c.body = slice_of(pattern, i);
+		change_encode(&c, out + n);
+		n += CHANGE_OVERHEAD + i;
+	}
+	seed_write("backup", "pair", out, n);
+	put_le(out + 12, 1, 4);
+	put_le(out + 40, 65536, 4);
+	put_le(out + 44, 3, 4);
+	seed_write("backup", "passphrase", out, n);
+	put_le(out + 44, 17, 4);
+	seed_write("backup", "passes", out, n);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -159,5 +187,6 @@ main(int argc, char **argv)
 #include "protocol/room.def"
 #undef RECORD
 	seed_lists();
+	seed_backups();
 	return 0;
 }

@@ -128,6 +128,68 @@ hostile_change_every_bit_flip(void **state)
 	assert_int_equal(refused, 2 * 32);
 }
 
+/*
+ * However a run is cut, the same is found in it.
+ */
+static void
+backup_run_in_pieces_is_the_run(void **state)
+{
+	uint8_t list[3 * (CHANGE_OVERHEAD + 4)];
+	struct change c = {.kind = 1, .generation = 5};
+	size_t n = 0;
+
+	(void)state;
+	for (uint8_t i = 0; i < 3; i++) {
+		c.id[0] = i;
+		c.kind = i == 1 ? RUN_SUPER : RUN_KIND_MAX;
+		c.generation = 5 + i;
+		c.body = slice_of("body", i);
+		change_encode(&c, list + n);
+		n += CHANGE_OVERHEAD + i;
+	}
+	for (size_t piece = 1; piece <= n; piece++) {
+		struct change_run run = {0};
+
+		for (size_t at = 0; at < n; at += piece) {
+			size_t part = n - at < piece ? n - at : piece;
+
+			assert_int_equal(
+			    change_run_feed(&run, slice_of(list + at, part)),
+			    0);
+		}
+		assert_int_equal(change_run_end(&run), 0);
+		assert_true(run.rows == 3 && run.bytes == n);
+		assert_true(run.generation == 6);
+	}
+	for (size_t cut = 1; cut < n; cut++) {
+		struct change_run run = {0};
+
+		assert_int_equal(change_run_feed(&run, slice_of(list, cut)), 0);
+		assert_int_equal(change_run_end(&run),
+		    cut == CHANGE_OVERHEAD || cut == 2 * CHANGE_OVERHEAD + 1
+		        ? 0
+		        : VERR_TRUNCATED);
+	}
+}
+
+static void
+backup_run_has_an_end(void **state)
+{
+	struct change_run rows = {.rows = RUN_ROWS_MAX};
+	struct change_run bytes = {.bytes = RUN_BYTES_MAX - CHANGE_OVERHEAD};
+	struct change c = {.id = {1}, .generation = 1};
+	uint8_t one[CHANGE_OVERHEAD];
+
+	(void)state;
+	change_encode(&c, one);
+	assert_int_equal(
+	    change_run_feed(&rows, slice_of(one, sizeof(one))), VERR_TOOBIG);
+	assert_int_equal(
+	    change_run_feed(&bytes, slice_of(one, sizeof(one))), 0);
+	assert_int_equal(
+	    change_run_feed(&bytes, slice_of(one, 1)), VERR_TOOBIG);
+}
+
 int
 main(void)
 {
@@ -135,6 +197,8 @@ main(void)
 	    cmocka_unit_test(hostile_change_layout_is_as_documented),
 	    cmocka_unit_test(hostile_change_every_truncation),
 	    cmocka_unit_test(hostile_change_every_bit_flip),
+	    cmocka_unit_test(backup_run_in_pieces_is_the_run),
+	    cmocka_unit_test(backup_run_has_an_end),
 	};
 
 	return cmocka_run_group_tests_name("change", tests, NULL, NULL);
