@@ -21,7 +21,8 @@ enum room_fd {
 	FD_SUPERVISOR = 3, /* channel to the supervisor */
 	FD_LOG = 4,        /* pipe of struct log_record */
 	FD_KEEPER = 5,     /* gate, ledger, courier, dialer: the keeper */
-	FD_KEY = 5,        /* keeper: the key file */
+	FD_KEY = 5,        /* keeper: the key file, if there is one */
+	FD_CREDENTIAL = 6, /* keeper: the credential, if there is one */
 	FD_CA = 6,         /* courier: the certificate authorities, PEM */
 };
 

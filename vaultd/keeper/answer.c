@@ -4,24 +4,32 @@
 
 #include "policy/path.h"
 #include "vaultd/keeper/rows.h"
+#include "vaultd/keeper/slots.h"
 
 void
 answer_vault(const struct keeper *k, struct json *j)
 {
 	static const char hex[] = "0123456789abcdef";
+	const uint8_t *vault = slots_vault_id(k->slots);
 	char id[2 * VAULT_ID_LEN + 1];
 	struct index *ix = rows_index(k->rows);
 
 	for (size_t i = 0; i < VAULT_ID_LEN; i++) {
-		id[2 * i] = hex[keys_vault_id(k->keys)[i] >> 4];
-		id[2 * i + 1] = hex[keys_vault_id(k->keys)[i] & 15];
+		id[2 * i] = hex[vault[i] >> 4];
+		id[2 * i + 1] = hex[vault[i] & 15];
 	}
 	id[2 * VAULT_ID_LEN] = '\0';
 	json_open(j, NULL, '{');
 	json_text(j, "kind", "vault");
-	json_text(j, "state", k->draining ? "draining" : "ready");
+	json_text(j, "state",
+	    k->draining           ? "draining"
+	        : k->keys == NULL ? "sealed"
+	                          : "ready");
 	json_text(j, "vault", id);
-	json_number(j, "generation", rows_generation(k->rows));
+	if (k->keys != NULL) {
+		json_number(j, "generation", rows_generation(k->rows));
+		json_number(j, "key_epoch", keys_epoch(k->keys));
+	}
 	json_number(j, "profiles", index_count(ix, ROW_PROFILE));
 	json_number(j, "customers", index_count(ix, ROW_CUSTOMER));
 	json_number(j, "systems", k->rules.nsystems);
@@ -106,7 +114,7 @@ json_credentials(struct json *j, const struct catalog_entry *e)
 
 		json_open(j, NULL, '{');
 		json_text(j, "kind", credential_kind_name(c->kind));
-		json_text(j, "inject", c->inject);
+		json_optional(j, "inject", c->inject);
 		json_open(j, "fields", '[');
 		for (size_t f = 0; f < c->nfields; f++) {
 			json_open(j, NULL, '{');
@@ -130,7 +138,7 @@ answer_system(const struct catalog_entry *e, struct json *j)
 	json_text(j, "system", e->system);
 	json_optional(j, "title", e->title);
 	json_list(j, "categories", e->categories, e->ncategories);
-	json_text(j, "origin", e->origin);
+	json_optional(j, "origin", e->origin);
 	json_credentials(j, e);
 	json_inputs(j, e);
 	if (e->health_method != NULL) {

@@ -58,14 +58,14 @@ uint64_t audit_next(const struct audit *a);
 const struct tree *audit_synced(const struct audit *a);
 
 /*
- * The log of an earlier life is replayed from its first record: at "size" it
- * must have had this root.  Decisions without an outcome are then closed.
- * When a new ledger takes over, the same calls compare its lines with those
- * not yet confirmed and send it the rest.  VERR_FORMAT: the lines are not what
- * was written, or do not follow.
+ * The log of an earlier life is replayed from its first record.  What its root
+ * was at "size" audit_expected() tells when it has come so far.  Decisions
+ * without an outcome are closed at its end.  When a new ledger takes over, the
+ * same calls compare its lines with those not yet confirmed and send it the
+ * rest.  VERR_FORMAT: the lines are not what was written, or do not follow.
  */
-void audit_expect(
-    struct audit *a, uint64_t size, const uint8_t root[static TREE_HASH_LEN]);
+void audit_expect(struct audit *a, uint64_t size);
+const uint8_t *audit_expected(const struct audit *a);
 MUST_CHECK
 int audit_replay(struct audit *a, uint64_t seq, struct slice line);
 MUST_CHECK

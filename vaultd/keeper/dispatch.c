@@ -59,7 +59,7 @@ on_drain_time(void *arg)
 	if (couriers_busy(k) && keeper_time() < k->drain_until &&
 	    loop_timer(k->life.loop, &k->drain, DRAIN_STEP_MS) == 0)
 		return;
-	if (k->ready && rows_channel(k->rows) != NULL)
+	if (k->ready && k->keys != NULL && rows_channel(k->rows) != NULL)
 		rows_finish(k->rows, on_drained, k);
 	else
 		on_drained(k);

@@ -173,38 +173,93 @@ bucket_delete(struct bucket *b, size_t at)
 	    (b->n - at) * sizeof(b->entries[0]));
 }
 
+static void
+fill(struct index *ix, struct index_entry *e, const struct change *c)
+{
+	memcpy(e->id, c->id, ROW_ID_LEN);
+	e->kind = c->kind;
+	e->generation = c->generation;
+	(void)crypto_generichash(
+	    e->hash, INDEX_HASH_LEN, c->body.p, c->body.n, NULL, 0);
+	ix->counts[e->kind % KINDS]++;
+}
+
+static int
+insert(struct index *ix, struct bucket *b, size_t at, const struct change *c)
+{
+	int r;
+
+	if (ix->n == INDEX_ROWS_MAX || b->n == INDEX_BUCKET_MAX)
+		return VERR_TOOBIG;
+	if ((r = bucket_insert(b, at)) != 0)
+		return r;
+	ix->n++;
+	fill(ix, &b->entries[at], c);
+	return 0;
+}
+
+int
+index_load(struct index *ix, const struct change *c)
+{
+	size_t bucket = bucket_of(c->id);
+	struct bucket *b = &ix->buckets[bucket];
+
+	touch(ix, bucket);
+	return insert(ix, b, b->n, c);
+}
+
+/*
+ * Not qsort(3): glibc's asks how much memory there is, which is walled off.
+ */
+static int
+bucket_sort(struct bucket *b)
+{
+	struct bucket done = {.entries = b->entries};
+	bool found;
+
+	for (; done.n < b->n; done.n++) {
+		struct index_entry e = b->entries[done.n];
+		size_t at = place(&done, e.id, &found);
+
+		if (found)
+			return VERR_EXISTS;
+		memmove(&b->entries[at + 1], &b->entries[at],
+		    (done.n - at) * sizeof(e));
+		b->entries[at] = e;
+	}
+	return 0;
+}
+
+int
+index_loaded(struct index *ix)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < BUCKETS && r == 0; i++)
+		r = bucket_sort(&ix->buckets[i]);
+	return r;
+}
+
 int
 index_set(struct index *ix, const struct change *c)
 {
 	size_t bucket = bucket_of(c->id), at;
 	struct bucket *b = &ix->buckets[bucket];
-	struct index_entry *e;
 	bool found;
-	int r;
 
 	at = place(b, c->id, &found);
 	if (!found && c->generation == 0)
 		return 0;
-	if (!found && (ix->n == INDEX_ROWS_MAX || b->n == INDEX_BUCKET_MAX))
-		return VERR_TOOBIG;
-	if (!found && (r = bucket_insert(b, at)) != 0)
-		return r;
-	ix->n += !found;
-	e = &b->entries[at];
-	if (found)
-		ix->counts[e->kind % KINDS]--;
-	if (c->generation == 0) {
-		bucket_delete(b, at);
-		ix->n--;
-	} else {
-		memcpy(e->id, c->id, ROW_ID_LEN);
-		e->kind = c->kind;
-		e->generation = c->generation;
-		(void)crypto_generichash(
-		    e->hash, INDEX_HASH_LEN, c->body.p, c->body.n, NULL, 0);
-		ix->counts[e->kind % KINDS]++;
-	}
 	touch(ix, bucket);
+	if (!found)
+		return insert(ix, b, at, c);
+	ix->counts[b->entries[at].kind % KINDS]--;
+	if (c->generation != 0) {
+		fill(ix, &b->entries[at], c);
+		return 0;
+	}
+	bucket_delete(b, at);
+	ix->n--;
 	return 0;
 }
 

@@ -49,6 +49,18 @@ MUST_CHECK
 int index_set(struct index *ix, const struct change *c);
 
 /*
+ * Fill a new index with the rows of a store, in any order, and put them in
+ * order at once: to look for the place of each as it comes would take longer
+ * than to hash it.  Nothing else may be called in between, or once one failed.
+ * Return 0, VERR_NOMEM, VERR_TOOBIG, or at the end VERR_EXISTS: an id came
+ * twice.
+ */
+MUST_CHECK
+int index_load(struct index *ix, const struct change *c);
+MUST_CHECK
+int index_loaded(struct index *ix);
+
+/*
  * Put back what was under "id" before: "old", or nothing where it is NULL.
  */
 void index_undo(struct index *ix, const uint8_t id[static ROW_ID_LEN],

@@ -2,11 +2,14 @@
  * Loading: a ledger tells what it has, and is believed if its rows are what
  * the super row says and its log is what was written.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "vaultd/base/log.h"
-#include "vaultd/base/secret.h"
+#include "vaultd/keeper/restore.h"
 #include "vaultd/keeper/rows_state.h"
+#include "vaultd/keeper/slots.h"
+#include "vaultd/keeper/sweep.h"
 
 /*
  * Not this store: nothing more is heard of it or said to it.
@@ -22,11 +25,9 @@ refuse(struct rows *rs, const char *sentence)
 static int
 put_row(struct rows *rs, const struct change *c)
 {
-	int r;
+	int r = index_load(rs->loading, c);
 
-	if (index_find(rs->loading, c->id) != NULL)
-		return VERR_EXISTS;
-	if ((r = index_set(rs->loading, c)) != VERR_TOOBIG)
+	if (r != VERR_TOOBIG)
 		return r;
 	refuse(rs, "the store has more rows than any vault");
 	return 0;
@@ -46,14 +47,18 @@ on_store_row(void *arg, const union record *m, int *fd)
 		return VERR_FORBIDDEN;
 	rs->loaded++;
 	memcpy(c.id, row->id.p, ROW_ID_LEN);
-	if (row->kind == ROW_SLOT && row->body.n == SLOT_BODY_LEN) {
-		memcpy(rs->slot, row->body.p, SLOT_BODY_LEN);
-		rs->have_slot = true;
+	if (row->kind == ROW_SLOT && slots_set(rs->k->slots, row->body) != 0) {
+		refuse(rs, "a key slot of the store is damaged");
+		return 0;
 	}
 	if (row->kind != ROW_SUPER)
 		return put_row(rs, &c);
-	if (rs->super != NULL)
-		return VERR_FORMAT;
+	if (rs->super != NULL) {
+		if (memcmp(rs->super_row, c.id, ROW_ID_LEN) == 0)
+			return VERR_FORMAT;
+		refuse(rs, "the store has a second super row, another vault's");
+		return 0;
+	}
 	if ((rs->super = malloc(row->body.n + 1)) == NULL)
 		return VERR_NOMEM;
 	memcpy(rs->super, row->body.p, row->body.n);
@@ -81,13 +86,12 @@ record_creation(struct audit *a)
 }
 
 /*
- * The ledger's rows and log were taken as ours.
+ * The ledger's rows and log were taken as ours, so far as that can be known:
+ * while the vault is sealed, the rest shows when it is opened.
  */
 static void
 serve(struct rows *rs)
 {
-	secret_free(rs->k->key_file);
-	rs->k->key_file = NULL;
 	rs->serving = true;
 	channel_hear(rs->ch, rows_handlers);
 	rows_vouch(rs);
@@ -110,33 +114,70 @@ on_created(void *arg, int r)
 	keeper_ready(rs->k);
 }
 
+/*
+ * The first slots: of the files that the keeper was started with.
+ */
+static int
+make_slots(struct rows *rs)
+{
+	static const enum slot_kind kinds[] = {SLOT_KEYFILE, SLOT_CREDENTIAL};
+	struct keeper *k = rs->k;
+	int r;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		const uint8_t *key = slots_file(k->slots, kinds[i]);
+		struct slot s = {.kind = kinds[i],
+		    .number = slots_free_number(k->slots),
+		    .created = keeper_time()};
+		struct change *c = &rs->finish.changes[rs->finish.n];
+		uint8_t *body = rs->first_slots[rs->finish.n];
+
+		if (key == NULL)
+			continue;
+		keys_seal_slot(k->keys, &s, key, body);
+		if ((r = slots_set(k->slots, slice_of(body, SLOT_BODY_LEN))) !=
+		        0 ||
+		    (r = slots_learn(k->slots, s.number, key)) != 0)
+			return r;
+		keys_slot_id(s.number, c->id);
+		c->kind = ROW_SLOT;
+		c->body = slice_of(body, SLOT_BODY_LEN);
+		rows_next_generation(rs, c);
+		rs->finish.n++;
+	}
+	return rs->finish.n == 0 ? VERR_NOTFOUND : 0;
+}
+
 static void
 create(struct rows *rs)
 {
-	struct change *slot = &rs->finish.changes[0];
+	int r;
 
-	if (rs->k->keys == NULL &&
-	    keys_make(rs->k->key_file, rs->slot, &rs->k->keys) != 0) {
-		refuse(rs, "out of locked memory");
-		return;
-	}
 	if (audit_replayed(rs->k->audit, 0) != 0) {
 		refuse(rs, "the audit log does not begin at 0");
 		return;
 	}
 	index_free(rs->loading);
 	rs->loading = NULL;
-	serve(rs);
 	if (rs->changes != NULL) {
 		/* An earlier ledger died before it had written them. */
+		serve(rs);
 		rows_resend(rs);
 		return;
 	}
-	rs->finish = (struct commit){.done = on_created, .arg = rs, .n = 1};
-	keys_slot_id(slot->id);
-	slot->kind = ROW_SLOT;
-	slot->body = slice_of(rs->slot, SLOT_BODY_LEN);
-	rows_next_generation(rs, slot);
+	rs->finish = (struct commit){.done = on_created, .arg = rs};
+	r = keys_make(&rs->k->keys);
+	if (r == 0)
+		r = make_slots(rs);
+	if (r != 0) {
+		refuse(rs,
+		    r == VERR_NOTFOUND
+		        ? "a new vault begins with a key file or a credential; "
+		          "key slots for passphrases are added to it later"
+		        : "out of locked memory");
+		return;
+	}
+	serve(rs);
 	rows_commit(rs, &rs->finish);
 }
 
@@ -145,41 +186,224 @@ create(struct rows *rs)
  * sentence that says why this store is not served.
  */
 static const char *
-check_store(struct rows *rs, uint64_t next, struct super *super)
+check_store(struct rows *rs, const struct keys *keys, struct index *ix,
+    struct super *super)
 {
 	uint8_t root[INDEX_HASH_LEN], id[ROW_ID_LEN];
 
-	if (rs->super == NULL || !rs->have_slot)
-		return "the store has no super row or no key slot: it is not "
-		       "a vault's, or rows were removed";
-	if (rs->k->keys == NULL &&
-	    keys_open(rs->k->key_file, slice_of(rs->slot, SLOT_BODY_LEN),
-	        &rs->k->keys) != 0)
-		return "the key file does not open this store's key slot";
-	super_id(rs->k->keys, id);
+	super_id(keys, id);
 	if (memcmp(id, rs->super_row, ROW_ID_LEN) != 0 ||
-	    super_open(rs->k->keys, rs->super_generation,
+	    super_open(keys, rs->super_generation,
 	        slice_of(rs->super, rs->super_len), super) != 0)
 		return "the store's super row is damaged, or another vault's";
-	index_root(rs->loading, root);
+	index_root(ix, root);
 	if (memcmp(root, super->root, INDEX_HASH_LEN) != 0)
 		return "rows of the store were changed, removed or added: they "
 		       "do not match the sealed root";
-	if (next < super->audit_size)
-		return "the audit log is shorter than the store says: records "
-		       "were removed, or it is an older copy";
 	return NULL;
 }
 
+static const char shorter[] =
+    "the audit log is shorter than the store says: records were removed, or it "
+    "is an older copy";
+
+/*
+ * Store and log vouch for each other: neither may be older than the other
+ * says, unless that was accepted for just this store.  A log that was changed
+ * is never accepted.
+ */
 static const char *
-take_first_store(struct rows *rs, const struct super *super)
+unless_accepted(struct rows *rs, const struct super *super, const char *why)
 {
-	keys_set_vault_id(rs->k->keys, super->vault_id);
+	if (why == NULL || rs->k->accepted == super->generation) {
+		rs->rolled_back = why;
+		return NULL;
+	}
+	(void)snprintf(rs->why, sizeof(rs->why),
+	    "%s.  If that was meant: vaultd --accept-rollback %llu", why,
+	    (unsigned long long)super->generation);
+	return rs->why;
+}
+
+static const char *
+check_log(struct rows *rs, const struct super *super)
+{
+	const struct audit *a = rs->k->audit;
+	const char *why = NULL;
+
+	if (audit_confirmed(a) < super->audit_size)
+		why = shorter;
+	else if (memcmp(audit_expected(a), super->audit_root, TREE_HASH_LEN) !=
+	    0)
+		return "the audit log is not what was written: records were "
+		       "changed, removed or inserted";
+	else if (audit_store(a) > super->generation)
+		why = "the store is older than the audit log says: it was put "
+		      "back from a copy";
+	return unless_accepted(rs, super, why);
+}
+
+/*
+ * The keys are there, the store is ours and the log is replayed.  What was
+ * accepted goes on record, and no generation comes twice.
+ */
+static void
+begin_to_live(struct rows *rs)
+{
+	struct json j;
+
+	record_creation(rs->k->audit);
+	if (rs->rolled_back == NULL)
+		return;
+	if (audit_store(rs->k->audit) > rs->generation)
+		rs->generation_floor = audit_store(rs->k->audit);
+	audit_begin(rs->k->audit, AUDIT_ACCESS, 0, &j);
+	json_text(&j, "act", "a rollback was accepted");
+	json_text(&j, "why", rs->rolled_back);
+	json_number(&j, "generation", rs->generation);
+	audit_end(rs->k->audit, &j, true, NULL);
+	rs->rolled_back = NULL;
+	rs->vouch = (struct commit){.done = rows_on_vouched, .arg = rs};
+	rows_commit(rs, &rs->vouch);
+}
+
+static void
+opened(struct rows *rs, const char *why)
+{
+	void (*done)(void *arg, const char *why) = rs->opened;
+
+	rs->opened = NULL;
+	if (why == NULL)
+		begin_to_live(rs);
+	done(rs->opened_arg, why);
+}
+
+/*
+ * A root that is being replaced comes back from its row.
+ */
+static void
+on_old_root(void *arg, struct fetch *f)
+{
+	struct rows *rs = arg;
+	int r = f->r;
+
+	if (r == 0)
+		r = keys_open_old(
+		    rs->k->keys, &f->at, slice_of(f->body, f->len));
+	fetch_release(f);
+	opened(rs,
+	    r == 0 ? NULL
+	           : "the root key that is being replaced cannot be opened");
+}
+
+static void
+open_old_root(struct rows *rs)
+{
+	keys_row_id(rs->k->keys, ROW_OLD_ROOT, slice_str(OLD_ROOT_NAME),
+	    rs->old_root.id);
+	if (index_find(rs->index, rs->old_root.id) == NULL) {
+		opened(rs, NULL);
+		return;
+	}
+	rs->old_root.done = on_old_root;
+	rs->old_root.arg = rs;
+	rows_fetch(rs, &rs->old_root);
+}
+
+void
+rows_reopen(
+    struct rows *rs, void (*done)(void *arg, const char *why), void *arg)
+{
+	rs->opened = done;
+	rs->opened_arg = arg;
+	open_old_root(rs);
+}
+
+/*
+ * Hold rows and log against the super row, which the keys open.
+ */
+static const char *
+check_all(struct rows *rs)
+{
+	struct super *super = malloc(sizeof(*super));
+	const char *why = "out of memory";
+
+	if (super != NULL &&
+	    (why = check_store(rs, rs->k->keys, rs->index, super)) == NULL &&
+	    (why = check_log(rs, super)) == NULL)
+		rs->generation = super->generation;
+	free(super);
+	return why;
+}
+
+void
+rows_open(struct rows *rs, void (*done)(void *arg, const char *why), void *arg)
+{
+	const char *why = check_all(rs);
+
+	rs->opened = done;
+	rs->opened_arg = arg;
+	if (why != NULL)
+		opened(rs, why);
+	else
+		open_old_root(rs);
+}
+
+/*
+ * Have the keys, if the files at hand open a slot.  Without a file, or where a
+ * person's passphrase would do, the vault stays sealed.
+ */
+static const char *
+find_keys(struct rows *rs)
+{
+	struct keeper *k = rs->k;
+	bool person = slots_file(k->slots, SLOT_KEYFILE) == NULL &&
+	    slots_file(k->slots, SLOT_CREDENTIAL) == NULL;
+	struct keys *keys;
+	int r;
+
+	if (k->loaded)
+		return NULL;
+	if ((r = slots_open(k->slots, &keys)) == 0 && k->keys == NULL)
+		k->keys = keys;
+	else if (r == 0)
+		keys_free(keys);
+	if (k->keys != NULL)
+		return NULL;
+	if (r != VERR_NOTFOUND)
+		return "out of locked memory";
+	for (uint32_t i = 0; i < SLOTS_MAX; i++) {
+		const struct slot *s = slots_get(k->slots, i);
+
+		person = person || (s != NULL && s->kind == SLOT_PASSPHRASE);
+	}
+	return person ? NULL
+	              : "the key file does not open this store's key "
+	                "slot";
+}
+
+/*
+ * The first ledger's store is taken, by its super row if there are keys.
+ */
+static const char *
+take_first_store(struct rows *rs, uint64_t next)
+{
+	struct slice super = slice_of(rs->super, rs->super_len);
+	uint64_t size = super_audit_size(super);
+	struct super *s = malloc(sizeof(*s));
+	const char *why = s == NULL ? "out of memory" : NULL;
+
+	if (why == NULL && rs->k->keys != NULL)
+		why = check_store(rs, rs->k->keys, rs->loading, s);
+	if (why == NULL && rs->k->keys != NULL && next < s->audit_size)
+		why = unless_accepted(rs, s, shorter);
+	free(s);
+	if (why != NULL)
+		return why;
 	index_free(rs->index);
 	rs->index = rs->loading;
 	rs->loading = NULL;
-	rs->generation = super->generation;
-	audit_expect(rs->k->audit, super->audit_size, super->audit_root);
+	audit_expect(rs->k->audit, size);
 	return NULL;
 }
 
@@ -188,21 +412,30 @@ take_first_store(struct rows *rs, const struct super *super)
  * commit that was under way.
  */
 static const char *
-compare_store(struct rows *rs, const struct super *super)
+compare_store(struct rows *rs)
 {
-	uint8_t root[INDEX_HASH_LEN];
+	static const char other[] =
+	    "the store is not the one that was served a moment ago";
+	uint8_t root[INDEX_HASH_LEN], theirs[INDEX_HASH_LEN];
+	struct super super;
 
 	index_root(rs->index, root);
-	if (super->generation == rs->generation &&
-	    memcmp(super->root, root, INDEX_HASH_LEN) == 0)
+	index_root(rs->loading, theirs);
+	if (rs->k->keys == NULL) /* sealed: nothing was committed since */
+		return memcmp(root, theirs, INDEX_HASH_LEN) == 0 ? NULL : other;
+	if (check_store(rs, rs->k->keys, rs->loading, &super) == NULL &&
+	    super.generation == rs->generation &&
+	    memcmp(super.root, root, INDEX_HASH_LEN) == 0)
 		return NULL;
 	if (rs->changes != NULL &&
-	    super->generation == rs->sealed->generation &&
-	    memcmp(super->root, rs->sealed->root, INDEX_HASH_LEN) == 0) {
+	    check_store(rs, rows_commit_keys(rs), rs->loading, &super) ==
+	        NULL &&
+	    super.generation == rs->sealed->generation &&
+	    memcmp(super.root, rs->sealed->root, INDEX_HASH_LEN) == 0) {
 		rows_committed(rs);
 		return NULL;
 	}
-	return "the store is not the one that was served a moment ago";
+	return other;
 }
 
 static int
@@ -210,12 +443,14 @@ on_store_end(void *arg, const union record *m, int *fd)
 {
 	const struct rec_STORE_END *end = &m->STORE_END;
 	struct rows *rs = arg;
-	struct super *super;
 	const char *why;
+	int r;
 
 	(void)fd;
 	if (rs->loading == NULL || end->rows != rs->loaded)
 		return VERR_FORMAT;
+	if ((r = index_loaded(rs->loading)) != 0)
+		return r;
 	rs->announced = end->next;
 	if (end->rows == 0 && end->next == 0 && !rs->k->loaded &&
 	    (rs->k->keys == NULL || rs->changes != NULL)) {
@@ -228,14 +463,14 @@ on_store_end(void *arg, const union record *m, int *fd)
 		    "was removed, or the log is another vault's");
 		return 0;
 	}
-	if ((super = malloc(sizeof(*super))) == NULL)
-		return VERR_NOMEM;
-	why = check_store(rs, end->next, super);
+	why = find_keys(rs);
+	if (rs->super == NULL || slots_count(rs->k->slots) == 0)
+		why = "the store has no super row or no key slot: it is not "
+		      "a vault's, or rows were removed";
 	if (why == NULL)
 		why = rs->k->loaded || rs->changes != NULL
-		    ? compare_store(rs, super)
-		    : take_first_store(rs, super);
-	free(super);
+		    ? compare_store(rs)
+		    : take_first_store(rs, end->next);
 	rs->replaying = why == NULL;
 	if (why != NULL)
 		refuse(rs, why);
@@ -264,32 +499,67 @@ on_audit_line(void *arg, const union record *m, int *fd)
 	return 0;
 }
 
+static void
+on_opened(void *arg, const char *why)
+{
+	struct rows *rs = arg;
+
+	if (why != NULL) {
+		refuse(rs, why);
+		return;
+	}
+	log_say(
+	    LOG_LOADED, rs->loaded, rs->generation, audit_next(rs->k->audit));
+	rs->k->loaded = true;
+	sweep_resume(rs->k);
+	keeper_ready(rs->k);
+}
+
+/*
+ * Nothing is written before the log was held against the store.
+ */
+static const char *
+take_log(struct rows *rs, uint64_t next)
+{
+	const char *why = NULL;
+
+	if (next != rs->announced || next != audit_confirmed(rs->k->audit))
+		why = "the audit log has a gap, or a damaged record";
+	else if (!rs->k->loaded && rs->k->keys != NULL)
+		why = check_all(rs);
+	if (why != NULL)
+		return why;
+	serve(rs);
+	if (audit_replayed(rs->k->audit, next) != 0)
+		return "the audit log has a gap, or a damaged record";
+	return NULL;
+}
+
 static int
 on_replay_end(void *arg, const union record *m, int *fd)
 {
 	struct rows *rs = arg;
+	const char *why;
 
 	(void)fd;
 	if (!rs->replaying)
 		return VERR_FORBIDDEN;
 	rs->replaying = false;
-	serve(rs);
-	if (m->REPLAY_END.next != rs->announced ||
-	    audit_replayed(rs->k->audit, m->REPLAY_END.next) != 0) {
-		refuse(rs, "the audit log has a gap, or a damaged record");
-		return 0;
-	}
-	if (audit_store(rs->k->audit) > rs->generation) {
-		refuse(rs,
-		    "the store is older than the audit log says: it was "
-		    "put back from a copy");
+	if ((why = take_log(rs, m->REPLAY_END.next)) != NULL) {
+		refuse(rs, why);
 		return 0;
 	}
 	rows_resend(rs);
-	if (!rs->k->loaded)
-		log_say(LOG_LOADED, rs->loaded, rs->generation,
-		    audit_next(rs->k->audit));
+	if (rs->k->loaded)
+		return 0;
+	if (rs->k->keys != NULL) {
+		rs->opened = on_opened;
+		rs->opened_arg = rs;
+		open_old_root(rs);
+		return 0;
+	}
 	record_creation(rs->k->audit);
+	log_say(LOG_SEALED, rs->loaded, audit_next(rs->k->audit), 0);
 	rs->k->loaded = true;
 	keeper_ready(rs->k);
 	return 0;
@@ -316,6 +586,7 @@ rows_detach(struct rows *rs, int r)
 	channel_free(rs->ch);
 	rs->ch = NULL;
 	rs->serving = false;
+	restore_lost(rs->k);
 }
 
 static void
@@ -332,10 +603,13 @@ rows_attach(struct rows *rs, int fd)
 	    .handlers = loading_handlers, .on_closed = on_closed};
 	int r;
 
+	restore_lost(rs->k);
 	loop_timer_stop(rs->k->life.loop, &rs->deaf);
 	channel_free(rs->ch);
 	rs->ch = NULL;
-	rs->serving = rs->replaying = rs->have_slot = false;
+	rs->serving = rs->replaying = false;
+	if (!rs->k->loaded && rs->changes == NULL)
+		slots_clear(rs->k->slots);
 	index_free(rs->loading);
 	rs->loading = NULL;
 	free(rs->super);

@@ -17,6 +17,8 @@
 #include "vaultd/keeper/link.h"
 #include "vaultd/keeper/rows.h"
 #include "vaultd/keeper/session.h"
+#include "vaultd/keeper/sign.h"
+#include "vaultd/keeper/slots.h"
 #include "vaultd/keeper/texts.h"
 #include "vaultd/keeper/work.h"
 
@@ -64,19 +66,17 @@ keeper_refuses(struct keeper *k, const char *sentence)
 }
 
 /*
- * The key file's bytes: exactly so many.
+ * What opens key slots, and the rollback that was accepted, if any was.
  */
 static void
-read_key_file(struct keeper *k)
+take_over(struct keeper *k, int argc, char **argv)
 {
-	uint8_t more;
+	int r = slots_new(FD_KEY, FD_CREDENTIAL, &k->slots);
 
-	if ((k->key_file = secret_alloc(KEY_LEN)) == NULL)
-		room_cannot_start(STEP_MEMORY, VERR_NOMEM);
-	if (pread(FD_KEY, k->key_file, KEY_LEN, 0) != KEY_LEN ||
-	    pread(FD_KEY, &more, 1, KEY_LEN) != 0)
-		room_cannot_start(STEP_KEY_FILE, VERR_FORMAT);
-	(void)close(FD_KEY);
+	if (r != 0)
+		room_cannot_start(STEP_KEY_FILE, r);
+	if (argc > ARG_OWN)
+		k->accepted = strtoull(argv[ARG_OWN], NULL, 10);
 }
 
 /*
@@ -99,7 +99,8 @@ warm_up(struct keeper *k)
 	    (r = audit_new(k, &k->audit)) != 0 ||
 	    (r = rows_new(k, &k->rows)) != 0 ||
 	    (r = links_new(&k->links)) != 0 ||
-	    (r = couriers_new(k, &k->couriers)) != 0)
+	    (r = couriers_new(k, &k->couriers)) != 0 ||
+	    (r = signer_new(k, &k->signer)) != 0)
 		room_cannot_start(STEP_MEMORY, VERR_NOMEM);
 	(void)crypto_box_keypair(k->public_key, k->secret_key);
 }
@@ -113,7 +114,7 @@ main(int argc, char **argv)
 	room_begin(&k.life, ROOM_KEEPER, argc, argv, ARENA_SIZE,
 	    CHANNEL_TAKES_FD, &supervisor_ops, &k);
 	warm_up(&k);
-	read_key_file(&k);
+	take_over(&k, argc, argv);
 	room_landlock(&k.life, &keeper_walls);
 	if ((r = work_start(k.life.loop)) != 0)
 		room_cannot_start(STEP_THREADS, r);

@@ -18,6 +18,22 @@ status_name(enum status status)
 	return status_names[status];
 }
 
+const char *
+profile_unusable(const struct profile *p)
+{
+	switch (p->status) {
+	case STATUS_PENDING:
+		return "the profile is pending: its credential has not been "
+		       "proven yet (vaultctl profile verify)";
+	case STATUS_DISABLED:
+		return "the profile is disabled (vaultctl profile enable)";
+	case STATUS_ACTIVE:
+	case STATUS_DEGRADED:
+		break;
+	}
+	return NULL;
+}
+
 static void
 put_text(struct pairs_writer *w, const char *name, const char *value)
 {
@@ -49,6 +65,10 @@ profile_encode(
 	put_text(&w, "account", p->account);
 	put_text(&w, "user", p->user);
 	put_text(&w, "reason", p->reason);
+	put_text(&w, "key", p->key);
+	put_text(&w, "staged-key", p->staged_key);
+	put_text(&w, "retired-key", p->retired_key);
+	put_number(&w, "retired", p->retired);
 	put_number(&w, "status", p->status);
 	put_number(&w, "kind", p->kind);
 	put_number(&w, "version", p->version);
@@ -134,6 +154,10 @@ profile_decode(uint8_t *bytes, size_t len, struct profile *ret)
 	    (r = get_text(pairs, "account", &p.account)) != 0 ||
 	    (r = get_text(pairs, "user", &p.user)) != 0 ||
 	    (r = get_text(pairs, "reason", &p.reason)) != 0 ||
+	    (r = get_text(pairs, "key", &p.key)) != 0 ||
+	    (r = get_text(pairs, "staged-key", &p.staged_key)) != 0 ||
+	    (r = get_text(pairs, "retired-key", &p.retired_key)) != 0 ||
+	    (r = get_number(pairs, "retired", &p.retired)) != 0 ||
 	    (r = get_number(pairs, "status", &status)) != 0 ||
 	    (r = get_number(pairs, "kind", &kind)) != 0 ||
 	    (r = get_number(pairs, "version", &p.version)) != 0 ||
@@ -172,6 +196,11 @@ profile_resolve(const struct profile *p, const struct catalog_entry *entry,
 	    entry, p->kind, p->settings, p->nsettings, ret, why);
 	if (r != 0 || p->health[0] == '\0')
 		return r;
+	if (!ret->sends) {
+		(void)snprintf(why, CATALOG_WHY_MAX,
+		    "a credential that only signs has no health check");
+		return VERR_FORMAT;
+	}
 	/* The profile's own check takes the place of the system's. */
 	return health_parse(
 	    p->health, strlen(p->health), &ret->health, &unused);
@@ -202,6 +231,21 @@ add_number(crypto_generichash_state *st, uint64_t v)
 	add(st, le, sizeof(le));
 }
 
+/* What a key may sign is sealed with it as much as where a secret may go. */
+static void
+add_claims(crypto_generichash_state *st, const struct claims_bounds *b)
+{
+	add_number(st, b->algs);
+	add_number(st, b->lifetime);
+	add_number(st, b->token);
+	add_number(st, b->jti);
+	add_number(st, b->nbf);
+	add_text(st, b->typ);
+	add_text(st, b->kid);
+	add(st, b->fixed, b->nfixed);
+	add(st, b->client, b->nclient);
+}
+
 void
 profile_link(const struct profile *p, const struct catalog_link *link,
     uint8_t ret[static LINK_LEN])
@@ -215,6 +259,7 @@ profile_link(const struct profile *p, const struct catalog_link *link,
 	add_text(&st, p->system);
 	add_number(&st, p->kind);
 	add_text(&st, origin);
+	add_number(&st, link->sends);
 	add_number(&st, link->injection.kind);
 	add_text(&st, link->injection.name);
 	add_text(&st, link->injection.template);
@@ -229,15 +274,52 @@ profile_link(const struct profile *p, const struct catalog_link *link,
 		add_number(&st, b->bits);
 		add(&st, b->addr, b->size);
 	}
+	if (link->jwt.algs != 0)
+		add_claims(&st, &link->jwt);
 	(void)crypto_generichash_final(&st, ret, LINK_LEN);
 }
 
+int
+profile_key(
+    const char *text, uint8_t spki[static PKEY_SPKI_MAX], struct pubkey *ret)
+{
+	size_t len;
+
+	if (sodium_base642bin(spki, PKEY_SPKI_MAX, text, strlen(text), NULL,
+	        &len, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
+		return VERR_FORMAT;
+	return pubkey_read(slice_of(spki, len), ret);
+}
+
+/*
+ * What it signs with, and as what.
+ */
 static void
-json_link(const struct catalog_link *link, struct json *j)
+json_key(
+    const struct profile *p, const struct catalog_link *link, struct json *j)
+{
+	char kid[PUBKEY_THUMBPRINT_LEN + 1];
+	uint8_t spki[PKEY_SPKI_MAX];
+	struct pubkey key;
+
+	if (profile_key(p->key, spki, &key) != 0)
+		return;
+	pubkey_thumbprint(&key, kid);
+	json_text(j, "alg", pkey_alg(key.type));
+	json_text(j, "kid", link->jwt.kid[0] != '\0' ? link->jwt.kid : kid);
+	json_bool(j, "staged", p->staged_key[0] != '\0');
+	json_text(j, "signs", link->jwt.token ? "token" : "sign");
+	json_number(j, "lifetime", link->jwt.lifetime);
+}
+
+static void
+json_link(
+    const struct profile *p, const struct catalog_link *link, struct json *j)
 {
 	static const char *const kinds[] = {"header ", "query ", "basic "};
 	char text[HEALTH_PATH_MAX + 16], origin[ORIGIN_TEXT_MAX + 1];
 
+	(void)p;
 	origin_format(&link->origin, origin);
 	json_text(j, "origin", origin);
 	(void)snprintf(text, sizeof(text), "%s%s%s%s",
@@ -288,7 +370,7 @@ profile_json(
 	if (p->user[0] != '\0')
 		json_text(j, "user", p->user);
 	if (entry != NULL && profile_resolve(p, entry, &link, why) == 0)
-		json_link(&link, j);
+		(link.sends ? json_link : json_key)(p, &link, j);
 	json_time(j, "created", p->created);
 	json_time(j, "changed", p->changed);
 	if (p->verified != 0)

@@ -11,6 +11,7 @@
 
 #include "vaultd/keeper/json.h"
 #include "vaultd/keeper/keeper.h"
+#include "vaultd/keeper/pubkey.h"
 
 enum status { STATUS_PENDING, STATUS_ACTIVE, STATUS_DEGRADED, STATUS_DISABLED };
 
@@ -26,6 +27,10 @@ struct profile {
 	const char *reason;  /* of the status, in words */
 	enum status status;
 	enum credential_kind kind;
+	/* Of one that signs: the public halves, SubjectPublicKeyInfo in
+	 * base64url.  The retired one is in key sets until "retired". */
+	const char *key, *staged_key, *retired_key;
+	uint64_t retired;               /* milliseconds since 1970 */
 	uint64_t version;               /* of the credential, from 1 */
 	uint64_t created, changed;      /* milliseconds since 1970 */
 	uint64_t verified;              /* last proof; 0: never */
@@ -35,6 +40,11 @@ struct profile {
 };
 
 const char *status_name(enum status status);
+
+/*
+ * Why nobody may use it now, in a constant sentence; or NULL.
+ */
+const char *profile_unusable(const struct profile *p);
 
 /*
  * Write "p" as a row's plaintext.  Returns 0 or VERR_TOOBIG.
@@ -61,10 +71,18 @@ int profile_resolve(const struct profile *p, const struct catalog_entry *entry,
 
 /*
  * The hash of the sealed part: system, kind, origin, injection, network,
- * private CA and pin, resolved.
+ * private CA and pin, or the bounds of JWTs, resolved.
  */
 void profile_link(const struct profile *p, const struct catalog_link *link,
     uint8_t ret[static LINK_LEN]);
+
+/*
+ * Read the public half in "text", which a profile has: *ret borrows "spki".
+ * Returns 0, or VERR_FORMAT: it has none.
+ */
+MUST_CHECK
+int profile_key(
+    const char *text, uint8_t spki[static PKEY_SPKI_MAX], struct pubkey *ret);
 
 /*
  * The profile as a row of "profile list" and "show".

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "vaultd/base/log.h"
+#include "vaultd/keeper/restore.h"
 
 #define VOUCH_MS   60000
 #define LOOK_MS    5000 /* how often to look for what the ledger owes */
@@ -237,6 +238,7 @@ void
 rows_commit(struct rows *rs, struct commit *c)
 {
 	c->next = NULL;
+	c->key_life = rs->k->key_life;
 	*rs->commits_last = c;
 	rs->commits_last = &c->next;
 	if (rs->commits == c)
@@ -263,22 +265,50 @@ send_commit(struct rows *rs)
 	if (rs->serving)
 		channel_say(rs->ch, COMMIT, .commit = rs->commit_number,
 		    .erase = rs->commits->erase,
+		    .restore = rs->commits->restore != NULL,
 		    .changes = slice_of(rs->changes, rs->changes_len));
 	rows_await(rs);
 }
 
 /*
- * Apply "c" to the index, or take it back: "undo" holds what was there.
+ * The index that "c" changes.
  */
+static struct index *
+index_of(const struct rows *rs, const struct commit *c)
+{
+	return c->restore != NULL ? c->restore : rs->index;
+}
+
 static int
 apply(struct rows *rs, const struct commit *c)
 {
 	int r;
 
 	for (size_t i = 0; i < c->n; i++)
-		if ((r = index_set(rs->index, &c->changes[i])) != 0)
+		if ((r = index_set(index_of(rs, c), &c->changes[i])) != 0)
 			return r;
 	return 0;
+}
+
+const struct keys *
+rows_commit_keys(const struct rows *rs)
+{
+	return rs->commits->keys != NULL ? rs->commits->keys : rs->k->keys;
+}
+
+/*
+ * No generation comes twice: after a rollback the log names later ones.
+ */
+static uint64_t
+next_generation(const struct rows *rs)
+{
+	uint64_t last = rs->generation;
+
+	if (rs->generation_floor > last)
+		last = rs->generation_floor;
+	if (rs->commits->restore_generation > last)
+		last = rs->commits->restore_generation;
+	return last + 1;
 }
 
 /*
@@ -290,42 +320,43 @@ seal_super(struct rows *rs, const struct commit *c, uint8_t *out, size_t *len)
 {
 	struct index_entry old[COMMIT_CHANGES];
 	bool had[COMMIT_CHANGES] = {false};
+	struct index *ix = index_of(rs, c);
 	int r;
 
 	for (size_t i = 0; i < c->n; i++) {
-		const struct index_entry *e =
-		    index_find(rs->index, c->changes[i].id);
+		const struct index_entry *e = index_find(ix, c->changes[i].id);
 
 		if ((had[i] = e != NULL))
 			old[i] = *e;
 	}
 	if ((r = apply(rs, c)) == 0)
-		index_root(rs->index, rs->sealed->root);
+		index_root(ix, rs->sealed->root);
 	for (size_t i = c->n; i-- > 0;)
-		index_undo(
-		    rs->index, c->changes[i].id, had[i] ? &old[i] : NULL);
+		index_undo(ix, c->changes[i].id, had[i] ? &old[i] : NULL);
 	if (r != 0)
 		return r;
-	rs->sealed->generation = rs->generation + 1;
-	memcpy(rs->sealed->vault_id, keys_vault_id(rs->k->keys), VAULT_ID_LEN);
+	rs->sealed->generation = next_generation(rs);
+	memcpy(rs->sealed->vault_id, keys_vault_id(rows_commit_keys(rs)),
+	    VAULT_ID_LEN);
 	rs->sealed->audit_size = audit_synced(rs->k->audit)->size;
 	tree_root(audit_synced(rs->k->audit), rs->sealed->audit_root);
-	return super_seal(rs->k->keys, rs->sealed, out, len);
+	return super_seal(rows_commit_keys(rs), rs->sealed, out, len);
 }
 
 static int
 encode(struct rows *rs, const struct commit *c)
 {
 	struct change super = {.kind = ROW_SUPER,
-	    .generation = rs->generation + 1,
-	    .expected = rs->generation};
+	    .generation = next_generation(rs),
+	    .expected =
+	        c->restore != NULL ? c->restore_generation : rs->generation};
 	uint8_t *box = malloc(SEALED_MAX), *p;
 	size_t len = 0, total = 0;
 	int r = VERR_NOMEM;
 
 	if (box == NULL || (r = seal_super(rs, c, box, &len)) != 0)
 		goto out;
-	super_id(rs->k->keys, super.id);
+	super_id(rows_commit_keys(rs), super.id);
 	super.body = slice_of(box, len);
 	for (size_t i = 0; i < c->n; i++)
 		total += CHANGE_OVERHEAD + c->changes[i].body.n;
@@ -347,20 +378,43 @@ out:
 	return r;
 }
 
+static uint64_t
+generation_of(struct index *ix, const uint8_t *id)
+{
+	const struct index_entry *e = index_find(ix, id);
+
+	return e == NULL ? 0 : e->generation;
+}
+
+/*
+ * Is everything still as it was when the commit was made?
+ */
+static bool
+is_in_time(const struct rows *rs, const struct commit *c)
+{
+	struct index *ix = index_of(rs, c);
+
+	if (c->n > 0 && c->key_life != rs->k->key_life)
+		return false;
+	if (c->guard.generation != 0 &&
+	    generation_of(ix, c->guard.id) != c->guard.generation)
+		return false;
+	for (size_t i = 0; i < c->n; i++)
+		if (generation_of(ix, c->changes[i].id) !=
+		    c->changes[i].expected)
+			return false;
+	return true;
+}
+
 static void
 start_commit(struct rows *rs)
 {
 	struct commit *c = rs->commits;
 	int r;
 
-	for (size_t i = 0; i < c->n; i++) {
-		const struct index_entry *e =
-		    index_find(rs->index, c->changes[i].id);
-
-		if (c->changes[i].expected != (e == NULL ? 0 : e->generation)) {
-			end_commit(rs, VERR_STALE);
-			return;
-		}
+	if (!is_in_time(rs, c)) {
+		end_commit(rs, VERR_STALE);
+		return;
 	}
 	rs->commit_number++;
 	if ((r = encode(rs, c)) != 0)
@@ -375,7 +429,14 @@ start_commit(struct rows *rs)
 void
 rows_committed(struct rows *rs)
 {
-	int r = apply(rs, rs->commits);
+	struct commit *c = rs->commits;
+	int r = apply(rs, c);
+
+	if (c->restore != NULL) {
+		index_free(rs->index);
+		rs->index = c->restore;
+		c->restore = NULL;
+	}
 
 	rs->generation = rs->sealed->generation;
 	rs->vouched = rs->sealed->audit_size;
@@ -425,8 +486,8 @@ rows_resend(struct rows *rs)
 		send_commit(rs);
 }
 
-static void
-on_vouched(void *arg, int r)
+void
+rows_on_vouched(void *arg, int r)
 {
 	(void)arg;
 	(void)r; /* tried again in a minute */
@@ -441,9 +502,9 @@ on_vouch_time(void *arg)
 {
 	struct rows *rs = arg;
 
-	if (rs->serving && rs->commits == NULL &&
+	if (rs->serving && rs->k->keys != NULL && rs->commits == NULL &&
 	    audit_synced(rs->k->audit)->size > rs->vouched) {
-		rs->vouch = (struct commit){.done = on_vouched, .arg = rs};
+		rs->vouch = (struct commit){.done = rows_on_vouched, .arg = rs};
 		rows_commit(rs, &rs->vouch);
 	}
 	rows_vouch(rs);
@@ -485,6 +546,37 @@ on_query_done(void *arg, const union record *m, int *fd)
 	return 0; /* the gate has the answer; a refusal reached it, too */
 }
 
+/*
+ * The stage of a restore.
+ */
+
+static int
+on_staged(void *arg, const union record *m, int *fd)
+{
+	struct rows *rs = arg;
+
+	(void)fd;
+	return restore_staged(rs->k, &m->STAGED);
+}
+
+static int
+on_stage_row(void *arg, const union record *m, int *fd)
+{
+	struct rows *rs = arg;
+
+	(void)fd;
+	return restore_row(rs->k, &m->STAGE_ROW);
+}
+
+static int
+on_stage_end(void *arg, const union record *m, int *fd)
+{
+	struct rows *rs = arg;
+
+	(void)fd;
+	return restore_read(rs->k, &m->STAGE_END);
+}
+
 /* What a ledger says once its rows and log were taken as ours. */
 const struct handler rows_handlers[] = {
     {REC_COMMITTED, on_committed},
@@ -492,5 +584,9 @@ const struct handler rows_handlers[] = {
     {REC_APPENDED, on_appended},
     {REC_APPEND_FAILED, on_append_failed},
     {REC_QUERY_DONE, on_query_done},
+    {REC_SNAPSHOT_DONE, on_query_done},
+    {REC_STAGED, on_staged},
+    {REC_STAGE_ROW, on_stage_row},
+    {REC_STAGE_END, on_stage_end},
     {0, NULL},
 };

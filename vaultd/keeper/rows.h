@@ -9,7 +9,10 @@
 
 #include "vaultd/keeper/keeper.h"
 
-#define COMMIT_CHANGES 4
+#define COMMIT_CHANGES 16
+
+/* The row of the root that is being replaced, see keys_next(). */
+#define OLD_ROOT_NAME "root"
 
 /* One row wanted; embedded in what waits for it. */
 struct fetch {
@@ -30,9 +33,20 @@ struct commit {
 	void (*done)(void *arg, int r);
 	void *arg;
 	bool erase; /* replaced bytes leave every file before done() */
+	const struct keys *keys; /* that seal the super row from now on; NULL:
+	                          * those in force */
 	size_t n;
 	struct change changes[COMMIT_CHANGES]; /* bodies: the caller's, until
 	                                        * done() */
+	/* A row that must still be of this generation: what was sealed under a
+	 * customer's key depends on its row.  Generation 0: none. */
+	struct row_place guard;
+	/* A restored store takes the place of all rows: the ledger's stage,
+	 * which this is the index of, and its super row's generation.  done(0)
+	 * has given the index away. */
+	struct index *restore;
+	uint64_t restore_generation;
+	uint64_t key_life; /* of the keys that sealed the bodies */
 	struct commit *next;
 };
 
@@ -54,7 +68,8 @@ void fetch_release(struct fetch *f);
 /*
  * Commit, in turn; c->done() with 0 when it is on the disk, or VERR_STALE,
  * VERR_NOSPACE, VERR_IO, VERR_NOMEM, VERR_TOOBIG (too many rows), and then
- * nothing has changed.
+ * nothing has changed.  Other keys that came into force before its turn make
+ * it VERR_STALE, too: what it sealed would be lost with the old ones.
  */
 void rows_commit(struct rows *rs, struct commit *c);
 
@@ -66,6 +81,21 @@ void rows_next_generation(const struct rows *rs, struct change *c);
 /* The audit log's records, see audit.h; "late": no hurry. */
 void rows_append(struct rows *rs, uint64_t epoch, uint64_t seq, uint32_t flags,
     struct slice line, bool late);
+
+/*
+ * The keys of a sealed vault were found (k->keys): hold rows and log against
+ * what they open.  done(arg, NULL) when the vault is open, or with the sentence
+ * that says why it is not.
+ */
+void rows_open(
+    struct rows *rs, void (*done)(void *arg, const char *why), void *arg);
+
+/*
+ * The store was restored, under k->keys: get a root back that was being
+ * replaced in it.  done() as for rows_open().
+ */
+void rows_reopen(
+    struct rows *rs, void (*done)(void *arg, const char *why), void *arg);
 
 /*
  * The channel to the ledger, or NULL; for QUERY.

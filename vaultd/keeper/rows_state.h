@@ -26,11 +26,18 @@ struct rows {
 	struct index *loading;
 	uint64_t loaded, super_generation;
 	uint64_t announced; /* records of the log, by STORE_END */
-	uint8_t slot[SLOT_BODY_LEN];
-	bool have_slot;
-	uint8_t *super;
+	uint8_t *super;     /* the super row; read when the keys are there */
 	size_t super_len;
 	uint8_t super_row[ROW_ID_LEN];
+	uint8_t first_slots[2][SLOT_BODY_LEN]; /* of a new vault */
+
+	/* The keys are there: what is left before the vault is open. */
+	void (*opened)(void *arg, const char *why);
+	void *opened_arg;
+	struct fetch old_root;
+	const char *rolled_back;   /* what was wrong and is accepted, or NULL */
+	uint64_t generation_floor; /* that the log speaks of */
+	char why[512];
 
 	struct fetch *fetches, **fetches_last;
 	uint64_t next_fetch;
@@ -70,9 +77,19 @@ void rows_await(struct rows *rs);
 void rows_detach(struct rows *rs, int r);
 
 /*
+ * The keys that the super row of the commit under way is sealed with.
+ */
+const struct keys *rows_commit_keys(const struct rows *rs);
+
+/*
  * The commit under way is on the disk.
  */
 void rows_committed(struct rows *rs);
+
+/*
+ * Nobody waits for a commit that only vouches for the log.
+ */
+void rows_on_vouched(void *arg, int r);
 
 /*
  * Begin to have the store vouch for the log, every minute.

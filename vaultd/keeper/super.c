@@ -5,6 +5,7 @@
 #include "protocol/bytes.h"
 
 /* vault id || generation || root || size of the log || its root */
+#define CLEAR_LEN 8 /* the size of the log */
 #define PLAIN_LEN (VAULT_ID_LEN + 8 + INDEX_HASH_LEN + 8 + TREE_HASH_LEN)
 
 void
@@ -27,6 +28,7 @@ super_seal(
 {
 	uint8_t plain[PLAIN_LEN], *p = plain;
 	struct row_place at;
+	int r;
 
 	memcpy(p, s->vault_id, VAULT_ID_LEN);
 	p += VAULT_ID_LEN;
@@ -36,8 +38,17 @@ super_seal(
 	put_le(p, s->audit_size, 8);
 	memcpy(p + 8, s->audit_root, TREE_HASH_LEN);
 	place_of(k, s->generation, &at);
-	return keys_seal_row(
-	    k, &at, slice_of(plain, sizeof(plain)), out, ret_len);
+	put_le(out, s->audit_size, CLEAR_LEN);
+	r = keys_seal_row(
+	    k, &at, slice_of(plain, sizeof(plain)), out + CLEAR_LEN, ret_len);
+	*ret_len += CLEAR_LEN;
+	return r;
+}
+
+uint64_t
+super_audit_size(struct slice sealed)
+{
+	return sealed.n < CLEAR_LEN ? 0 : get_le(sealed.p, CLEAR_LEN);
 }
 
 static int
@@ -60,16 +71,26 @@ super_open(const struct keys *k, uint64_t generation, struct slice sealed,
     struct super *ret)
 {
 	struct row_place at;
+	struct super got;
 	uint8_t *plain;
 	size_t len;
 	int r;
 
+	if (sealed.n < CLEAR_LEN)
+		return VERR_FORMAT;
 	place_of(k, generation, &at);
-	if ((r = keys_open_row(k, &at, sealed, &plain, &len)) != 0)
+	r = keys_open_row(k, &at,
+	    slice_of(sealed.p + CLEAR_LEN, sealed.n - CLEAR_LEN), &plain, &len);
+	if (r != 0)
 		return r;
-	r = parse(plain, len, ret);
+	r = parse(plain, len, &got);
 	free(plain);
-	if (r == 0 && ret->generation != generation)
+	if (r == 0 &&
+	    (got.generation != generation ||
+	        got.audit_size != super_audit_size(sealed) ||
+	        memcmp(got.vault_id, keys_vault_id(k), VAULT_ID_LEN) != 0))
 		r = VERR_FORMAT;
+	if (r == 0)
+		*ret = got;
 	return r;
 }

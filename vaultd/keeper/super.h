@@ -19,6 +19,12 @@ struct super {
 void super_id(const struct keys *k, uint8_t ret[static ROW_ID_LEN]);
 
 /*
+ * The size of the log, which is in clear before the seal, too: it has to be
+ * known before the keys are, and is no secret.  0 if there is none.
+ */
+uint64_t super_audit_size(struct slice sealed);
+
+/*
  * Seal "s" into "out", SEALED_MAX bytes.  Returns 0 or VERR_TOOBIG.
  */
 MUST_CHECK

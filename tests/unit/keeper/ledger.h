@@ -8,6 +8,8 @@
 #include <stdio.h>
 
 #include "tests/unit/keeper/world.h"
+#include "vaultd/keeper/courier.h"
+#include "vaultd/keeper/sign.h"
 
 #define STORE_ROWS 2048
 #define LOG_LINES  16384
@@ -358,6 +360,8 @@ keeper_begin(void)
 	assert_int_equal(audit_new(k, &k->audit), 0);
 	assert_int_equal(rows_new(k, &k->rows), 0);
 	assert_int_equal(links_new(&k->links), 0);
+	assert_int_equal(couriers_new(k, &k->couriers), 0);
+	assert_int_equal(signer_new(k, &k->signer), 0);
 	memset(&world, 0, sizeof(world));
 }
 

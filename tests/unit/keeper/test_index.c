@@ -219,6 +219,67 @@ row_of(uint32_t bucket, uint32_t number)
 }
 
 static void
+load(struct index *to, uint32_t number)
+{
+	struct change c = row(number, 4, 1, "body");
+
+	assert_int_equal(index_load(to, &c), 0);
+}
+
+static void
+keys_index_loaded_in_any_order_is_the_same(void **state)
+{
+	struct index *other;
+
+	(void)state;
+	assert_int_equal(index_new(&other), 0);
+	for (uint32_t i = 0; i < ROWS; i++) {
+		set(other, i, 1, "body");
+		load(ix, (i * 7919) % ROWS);
+	}
+	assert_int_equal(index_loaded(ix), 0);
+	roots_equal(ix, other, 1);
+	assert_int_equal(index_count(ix, 4), ROWS);
+	for (uint32_t i = 0; i < ROWS; i++)
+		assert_true(current(i, 4, 1, "body"));
+	index_free(other);
+}
+
+static void
+keys_index_loads_no_id_twice(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < ROWS; i++)
+		load(ix, i);
+	load(ix, 11);
+	assert_int_equal(index_loaded(ix), VERR_EXISTS);
+}
+
+static void
+hostile_index_load_is_bounded(void **state)
+{
+	struct change c;
+
+	(void)state;
+	/* In the order that is the most work to mend. */
+	for (uint32_t i = INDEX_BUCKET_MAX; i-- > 0;) {
+		c = row_of(0, i);
+		assert_int_equal(index_load(ix, &c), 0);
+	}
+	c = row_of(0, INDEX_BUCKET_MAX);
+	assert_int_equal(index_load(ix, &c), VERR_TOOBIG);
+	for (uint32_t i = 0; i < INDEX_ROWS_MAX - INDEX_BUCKET_MAX; i++) {
+		c = row_of(1 + i % 4095, i);
+		assert_int_equal(index_load(ix, &c), 0);
+	}
+	c = row_of(1, UINT32_MAX);
+	assert_int_equal(index_load(ix, &c), VERR_TOOBIG);
+	assert_int_equal(index_loaded(ix), 0);
+	c = row_of(0, 0);
+	assert_non_null(index_find(ix, c.id));
+}
+
+static void
 hostile_index_is_bounded(void **state)
 {
 	uint32_t n = 0;
@@ -262,6 +323,9 @@ main(void)
 	    T(keys_index_root_is_of_the_rows_alone),
 	    T(keys_index_root_covers_everything),
 	    T(keys_index_undo_puts_everything_back),
+	    T(keys_index_loaded_in_any_order_is_the_same),
+	    T(keys_index_loads_no_id_twice),
+	    T(hostile_index_load_is_bounded),
 	    T(hostile_index_is_bounded),
 	};
 

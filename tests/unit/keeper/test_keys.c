@@ -1,68 +1,26 @@
-#include "tests/unit/keeper/world.h"
-
-#include "vaultd/keeper/keys.h"
-
-static const uint8_t key_file[KEY_LEN] = "0123456789abcdef0123456789abcde";
-static const uint8_t bound[LINK_LEN] = "where it may go, and how";
-static uint8_t slot[SLOT_BODY_LEN];
-static struct keys *keys;
-
-static struct row_place customer_at, credential_at, profile_at;
-static uint8_t customer_body[SEALED_MAX];
-static struct customer_row customer;
-
-static struct row_place
-place(enum row_kind kind, const char *name, uint64_t generation)
-{
-	struct row_place at = {.kind = kind, .generation = generation};
-
-	keys_row_id(keys, kind, slice_str(name), at.id);
-	return at;
-}
-
-static struct customer_row
-make_customer(const char *name, uint64_t generation, uint8_t *body)
-{
-	struct customer_row row = {.at = place(ROW_CUSTOMER, name, generation)};
-	size_t len = 0;
-
-	assert_int_equal(keys_make_customer(keys, &row.at, body, &len), 0);
-	row.sealed = slice_of(body, len);
-	return row;
-}
-
-static int
-setup(void **state)
-{
-	if (world_memory(state) != 0 || keys_make(key_file, slot, &keys) != 0)
-		return -1;
-	customer_at = place(ROW_CUSTOMER, "acme", 1);
-	credential_at = place(ROW_CREDENTIAL, "acme/shop", 3);
-	profile_at = place(ROW_PROFILE, "acme/shop", 2);
-	customer = make_customer("acme", 1, customer_body);
-	return 0;
-}
+#include "tests/unit/keeper/sealed.h"
 
 static void
 keys_slot_opens_with_its_file_alone(void **state)
 {
+	uint8_t other[KEY_LEN], key[SLOT_KEY_LEN], sealed[SEALED_MAX], *plain;
 	struct row_place at = profile_at;
-	uint8_t other[KEY_LEN], sealed[SEALED_MAX], *plain;
 	struct keys *again = NULL;
 	size_t len;
 
 	(void)state;
-	assert_int_equal(
-	    keys_open(key_file, slice_of(slot, sizeof(slot)), &again), 0);
+	assert_int_equal(keys_open(slot, slot_opens, &again), 0);
 	/* The same hierarchy: rows of one open under the other. */
-	keys_set_vault_id(again, keys_vault_id(keys));
+	assert_memory_equal(
+	    keys_vault_id(again), keys_vault_id(keys), VAULT_ID_LEN);
+	assert_int_equal(keys_epoch(again), keys_epoch(keys));
 	assert_int_equal(
 	    keys_seal_row(keys, &at, slice_str("row"), sealed, &len), 0);
 	assert_int_equal(
 	    keys_open_row(again, &at, slice_of(sealed, len), &plain, &len), 0);
 	assert_true(slice_is(slice_of(plain, len), "row"));
 	free(plain);
-	secret_free(again);
+	keys_free(again);
 
 	for (size_t bit = 0; bit < KEY_LEN * 8; bit++) {
 		struct keys *untouched = keys;
@@ -70,8 +28,8 @@ keys_slot_opens_with_its_file_alone(void **state)
 		memcpy(other, key_file, KEY_LEN);
 		other[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		assert_int_equal(
-		    keys_open(other, slice_of(slot, sizeof(slot)), &untouched),
-		    VERR_AUTH);
+		    slot_key(SLOT_KEYFILE, slice_of(other, KEY_LEN), key), 0);
+		assert_int_equal(keys_open(slot, key, &untouched), VERR_AUTH);
 		assert_ptr_equal(untouched, keys);
 	}
 }
@@ -79,23 +37,18 @@ keys_slot_opens_with_its_file_alone(void **state)
 static void
 keys_slot_damaged(void **state)
 {
-	uint8_t bad[SLOT_BODY_LEN + 1] = {0};
+	uint8_t bad[SLOT_BODY_LEN];
 	struct keys *untouched = keys;
 
 	(void)state;
 	for (size_t bit = 0; bit < SLOT_BODY_LEN * 8; bit++) {
+		int r;
+
 		memcpy(bad, slot, SLOT_BODY_LEN);
 		bad[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		assert_int_equal(keys_open(key_file,
-		                     slice_of(bad, SLOT_BODY_LEN), &untouched),
-		    bit < 16 ? VERR_FORMAT : VERR_AUTH);
+		r = keys_open(bad, slot_opens, &untouched);
+		assert_true(r == VERR_AUTH || r == VERR_FORMAT);
 	}
-	memcpy(bad, slot, SLOT_BODY_LEN);
-	for (size_t n = 0; n <= SLOT_BODY_LEN + 1; n++)
-		if (n != SLOT_BODY_LEN)
-			assert_int_equal(
-			    keys_open(key_file, slice_of(bad, n), &untouched),
-			    VERR_FORMAT);
 	assert_ptr_equal(untouched, keys);
 }
 
@@ -103,25 +56,23 @@ keys_slot_damaged(void **state)
 static void
 keys_vaults_differ(void **state)
 {
-	uint8_t other_slot[SLOT_BODY_LEN], sealed[SEALED_MAX], *plain = NULL;
-	struct row_place at = profile_at;
+	uint8_t other_slot[SLOT_BODY_LEN], key[SLOT_KEY_LEN];
+	uint8_t root[2][SLOT_ROOT_LEN], id[ROW_ID_LEN];
 	struct keys *other;
-	size_t len;
 
 	(void)state;
-	assert_int_equal(keys_make(key_file, other_slot, &other), 0);
-	assert_memory_not_equal(slot, other_slot, SLOT_BODY_LEN);
+	assert_int_equal(keys_make(&other), 0);
+	make_slot(other, key_file, key, other_slot);
 	assert_memory_not_equal(
 	    keys_vault_id(keys), keys_vault_id(other), VAULT_ID_LEN);
-	keys_set_vault_id(other, keys_vault_id(keys));
-	assert_int_equal(
-	    keys_seal_row(keys, &at, slice_str("row"), sealed, &len), 0);
-	assert_int_equal(
-	    keys_open_row(other, &at, slice_of(sealed, len), &plain, &len),
-	    VERR_AUTH);
-	keys_row_id(other, ROW_PROFILE, slice_str("acme/shop"), at.id);
-	assert_memory_not_equal(at.id, profile_at.id, ROW_ID_LEN);
-	secret_free(other);
+	assert_int_equal(slot_open(slot, slot_opens, root[0]), 0);
+	assert_int_equal(slot_open(other_slot, key, root[1]), 0);
+	assert_memory_not_equal(root[0], root[1], KEY_LEN);
+	assert_memory_not_equal(root[0] + KEY_LEN, root[1] + KEY_LEN, KEY_LEN);
+	assert_memory_not_equal(root[0], root[0] + KEY_LEN, KEY_LEN);
+	keys_row_id(other, ROW_PROFILE, slice_str("acme/shop"), id);
+	assert_memory_not_equal(id, profile_at.id, ROW_ID_LEN);
+	keys_free(other);
 }
 
 static void
@@ -136,31 +87,61 @@ keys_row_ids(void **state)
 	assert_memory_not_equal(a.id, b.id, ROW_ID_LEN);
 	b = place(ROW_CREDENTIAL, "acme/shop", 1);
 	assert_memory_not_equal(a.id, b.id, ROW_ID_LEN);
-	/* The slot's is found before there is a key. */
-	keys_slot_id(a.id);
-	keys_slot_id(b.id);
-	assert_memory_equal(a.id, b.id, ROW_ID_LEN);
+	/* The slots' are found before there is a key. */
+	for (uint32_t i = 0; i < SLOTS_MAX; i++) {
+		keys_slot_id(i, a.id);
+		keys_slot_id(i, b.id);
+		assert_memory_equal(a.id, b.id, ROW_ID_LEN);
+		for (uint32_t j = 0; j < i; j++) {
+			keys_slot_id(j, b.id);
+			assert_memory_not_equal(a.id, b.id, ROW_ID_LEN);
+		}
+	}
 }
 
-/* Secrets of 0 to SECRET_MAX bytes show at most ten lengths. */
+/*
+ * SECURITY.md: 256, 512, 1k, 2k ... 64k, the rest is always the same.
+ */
+static void
+is_bucket(size_t n, size_t sealed, size_t overhead)
+{
+	size_t bucket = 256;
+
+	while (bucket <= n) /* one byte says where the padding begins */
+		bucket *= 2;
+	assert_int_equal(sealed, overhead + bucket);
+}
+
+static size_t
+edge_after(size_t n)
+{
+	size_t edge = 1;
+
+	while (edge <= n)
+		edge *= 2;
+	return edge;
+}
+
 static void
 keys_lengths_are_buckets(void **state)
 {
 	static uint8_t plain[SECRET_MAX + 1], out[SEALED_MAX];
-	size_t seen[16], nseen = 0, len, before = 0;
+	size_t len;
 	uint8_t *secret;
 
 	(void)state;
 	memset(plain, 's', sizeof(plain));
-	for (size_t n = 0; n <= SECRET_MAX; n = n < 300 ? n + 1 : n + n / 7) {
+	/* All short ones, then each edge of a bucket. */
+	for (size_t n = 0; n <= SECRET_MAX;
+	     n += n < 300 || (n & (n + 1)) == 0 || (n & (n - 1)) == 0
+	         ? 1
+	         : edge_after(n) - 1 - n) {
 		assert_int_equal(
 		    keys_seal_secret(keys, &customer, &credential_at, bound,
 		        slice_of(plain, n), out, &len),
 		    0);
 		assert_true(len <= SEALED_MAX && len > n);
-		if (len != before)
-			seen[nseen++] = before = len;
-		assert_true(nseen <= 10);
+		is_bucket(n, len, SECRET_HEAD + 40);
 		assert_int_equal(
 		    keys_open_secret(keys, &customer, &credential_at, bound,
 		        slice_of(out, len), &secret, &len),
@@ -168,8 +149,16 @@ keys_lengths_are_buckets(void **state)
 		assert_int_equal(len, n);
 		assert_memory_equal(secret, plain, n);
 		secret_free(secret);
+		assert_int_equal(keys_seal_row(keys, &profile_at,
+		                     slice_of(plain, n), out, &len),
+		    0);
+		is_bucket(n, len, 5 + 40);
+		assert_int_equal(keys_open_row(keys, &profile_at,
+		                     slice_of(out, len), &secret, &len),
+		    0);
+		assert_int_equal(len, n);
+		free(secret);
 	}
-	(void)seen;
 	len = 77;
 	assert_int_equal(keys_seal_secret(keys, &customer, &credential_at,
 	                     bound, slice_of(plain, SECRET_MAX + 1), out, &len),
@@ -203,56 +192,12 @@ keys_seal_is_never_the_same_twice(void **state)
 	assert_null(memmem(a, n, "hunter2", 7));
 }
 
-/*
- * A sealed row or secret, opened in a given place.
- */
-static int
-open_row(const struct row_place *at, const uint8_t *p, size_t n)
-{
-	uint8_t *copy = malloc(n + (n == 0)), *plain = slot;
-	size_t len = 77;
-	int r;
-
-	assert_non_null(copy);
-	memcpy(copy, p, n);
-	r = keys_open_row(keys, at, slice_of(copy, n), &plain, &len);
-	free(copy);
-	if (r == 0) {
-		free(plain);
-	} else {
-		assert_ptr_equal(plain, slot);
-		assert_int_equal(len, 77);
-	}
-	return r;
-}
-
-static int
-open_secret(const struct customer_row *cu, const struct row_place *at,
-    const uint8_t *to, const uint8_t *p, size_t n)
-{
-	uint8_t *copy = malloc(n + (n == 0)), *plain = slot;
-	size_t len = 77;
-	int r;
-
-	assert_non_null(copy);
-	memcpy(copy, p, n);
-	r = keys_open_secret(keys, cu, at, to, slice_of(copy, n), &plain, &len);
-	free(copy);
-	if (r == 0) {
-		secret_free(plain);
-	} else {
-		assert_ptr_equal(plain, slot);
-		assert_int_equal(len, 77);
-	}
-	return r;
-}
-
 static void
 keys_row_damaged_or_moved(void **state)
 {
 	uint8_t sealed[SEALED_MAX];
+	struct keys *ours = keys;
 	struct row_place at;
-	uint8_t vault[VAULT_ID_LEN];
 	size_t n = 0;
 
 	(void)state;
@@ -280,19 +225,28 @@ keys_row_damaged_or_moved(void **state)
 		at.id[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		assert_int_equal(open_row(&at, sealed, n), VERR_AUTH);
 	}
-	memcpy(vault, keys_vault_id(keys), VAULT_ID_LEN);
-	vault[0] ^= 1;
-	keys_set_vault_id(keys, vault);
+	keys = world_other_vault(ours, 0);
 	assert_int_equal(open_row(&profile_at, sealed, n), VERR_AUTH);
-	vault[0] ^= 1;
-	keys_set_vault_id(keys, vault);
+	keys_free(keys);
+	/* Nor what the same root sealed as of another epoch. */
+	keys = world_other_vault(ours, 2);
+	assert_int_equal(open_row(&profile_at, sealed, n), VERR_FORMAT);
+	put_le(sealed + 1, 2, 4);
+	assert_int_equal(open_row(&profile_at, sealed, n), VERR_AUTH);
+	put_le(sealed + 1, 1, 4);
+	keys_free(keys);
+	keys = ours;
 	assert_int_equal(open_row(&profile_at, sealed, n), 0);
 }
+
+static uint8_t theirs_body[KEYS_CUSTOMER_MAX];
 
 static void
 keys_secret_damaged_or_moved(void **state)
 {
-	uint8_t sealed[SEALED_MAX], other_link[LINK_LEN], vault[VAULT_ID_LEN];
+	uint8_t sealed[SEALED_MAX], other_link[LINK_LEN];
+	struct customer_row theirs;
+	struct keys *ours = keys;
 	struct row_place at;
 	size_t n = 0;
 
@@ -329,14 +283,16 @@ keys_secret_damaged_or_moved(void **state)
 	at.kind = ROW_PROFILE;
 	assert_int_equal(
 	    open_secret(&customer, &at, bound, sealed, n), VERR_AUTH);
-	memcpy(vault, keys_vault_id(keys), VAULT_ID_LEN);
-	vault[15] ^= 0x80;
-	keys_set_vault_id(keys, vault);
+	/* Another vault's: by the customer's row, and by itself. */
+	keys = world_other_vault(ours, 0);
 	assert_int_equal(
 	    open_secret(&customer, &credential_at, bound, sealed, n),
 	    VERR_AUTH);
-	vault[15] ^= 0x80;
-	keys_set_vault_id(keys, vault);
+	theirs = make_customer("acme", 1, theirs_body);
+	assert_int_equal(
+	    open_secret(&theirs, &credential_at, bound, sealed, n), VERR_AUTH);
+	keys_free(keys);
+	keys = ours;
 	/* A row without a secret is no secret, and the other way round. */
 	assert_true(open_row(&credential_at, sealed, n) != 0);
 }
@@ -416,12 +372,62 @@ keys_arena_is_given_back(void **state)
 	assert_int_equal(keys_seal_secret(keys, &customer, &credential_at,
 	                     bound, slice_str("x"), sealed, &len),
 	    VERR_NOMEM);
-	assert_int_equal(keys_open(key_file, slice_of(slot, sizeof(slot)),
-	                     &(struct keys *){NULL}),
+	assert_int_equal(
+	    keys_open(slot, slot_opens, &(struct keys *){NULL}), VERR_NOMEM);
+	assert_int_equal(keys_make(&(struct keys *){NULL}), VERR_NOMEM);
+	assert_int_equal(keys_next(keys, &(struct keys *){NULL}), VERR_NOMEM);
+	assert_int_equal(
+	    keys_make_customer(keys, &customer_at, sealed, &len), VERR_NOMEM);
+	assert_int_equal(keys_change_customer(keys, &customer, CUSTOMER_NEW_KEY,
+	                     &customer_at, sealed, &len),
+	    VERR_NOMEM);
+	assert_int_equal(keys_rewrap_secret(keys, &customer, &credential_at,
+	                     slice_of(sealed, n), &credential_at, sealed, &len),
 	    VERR_NOMEM);
 	assert_null(secret);
 	while (most > 0)
 		secret_free(all[--most]);
+}
+
+/* Each thing that is sealed, in each place but its own. */
+static void
+keys_rows_swapped(void **state)
+{
+	struct keys *vault[2] = {keys, world_other_vault(keys, 0)};
+	struct {
+		struct keys *k;
+		struct row_place at;
+		uint8_t body[512];
+		size_t n;
+	} rows[32];
+	size_t nrows = 0;
+
+	(void)state;
+	for (int v = 0; v < 2; v++)
+		for (int kind = ROW_PROFILE; kind <= ROW_SWEEP; kind += 3)
+			for (int name = 0; name < 2; name++)
+				for (uint64_t g = 1; g <= 2; g++) {
+					rows[nrows].k = vault[v];
+					rows[nrows].at =
+					    place((enum row_kind)kind,
+					        name ? "acme/a" : "acme/b", g);
+					assert_int_equal(keys_seal_row(vault[v],
+					                     &rows[nrows].at,
+					                     slice_str("row"),
+					                     rows[nrows].body,
+					                     &rows[nrows].n),
+					    0);
+					nrows++;
+				}
+	assert_int_equal(nrows, 16);
+	for (size_t i = 0; i < nrows; i++)
+		for (size_t j = 0; j < nrows; j++)
+			assert_int_equal(open_row_with(rows[j].k, &rows[j].at,
+			                     slice_of(rows[i].body, rows[i].n)),
+			    i == j ? 0 : VERR_AUTH);
+	/* A customer's key at its place, as a row: of another shape. */
+	assert_true(open_row_with(keys, &customer.at, customer.sealed) != 0);
+	keys_free(vault[1]);
 }
 
 int
@@ -437,6 +443,7 @@ main(void)
 	    cmocka_unit_test(keys_row_damaged_or_moved),
 	    cmocka_unit_test(keys_secret_damaged_or_moved),
 	    cmocka_unit_test(keys_customers_row_damaged_or_anothers),
+	    cmocka_unit_test(keys_rows_swapped),
 	    cmocka_unit_test(keys_arena_is_given_back),
 	};
 

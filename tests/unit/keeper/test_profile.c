@@ -185,6 +185,7 @@ a_link(struct catalog_link *to)
 	const char *why;
 
 	memset(to, 0, sizeof(*to));
+	to->sends = true;
 	assert_int_equal(
 	    origin_parse("https://api.example.com", 23, &to->origin, &why), 0);
 	assert_int_equal(
@@ -196,21 +197,22 @@ a_link(struct catalog_link *to)
 	memcpy(to->pin, "sha256//x", 10);
 }
 
+/* Other places, and other ways. */
+static const char *const origins[] = {"https://api.example.org",
+    "https://api.example.com:8443", "https://api.example.co"};
+static const char *const injections[] = {"header X-Kex: {secret}",
+    "header X-Key: {secret} ", "header X-Key: x{secret}", "query X-Key",
+    "basic X-Key"};
+static const char *const networks[] = {"public", "private", "10.0.0.0/9",
+    "11.0.0.0/8", "10.0.0.0/8 192.168.0.0/16", "fc00::/16"};
+
 /*
  * Whatever decides where the credential goes, and how, is in the hash.
  */
 static void
 keys_profile_link_covers_where_and_how(void **state)
 {
-	static const char *const origins[] = {"https://api.example.org",
-	    "https://api.example.com:8443", "https://api.example.co"};
-	static const char *const injections[] = {"header X-Kex: {secret}",
-	    "header X-Key: {secret} ", "header X-Key: x{secret}", "query X-Key",
-	    "basic X-Key"};
-	static const char *const networks[] = {"public", "private",
-	    "10.0.0.0/9", "11.0.0.0/8", "10.0.0.0/8 192.168.0.0/16",
-	    "fc00::/16"};
-	uint8_t seen[32][LINK_LEN];
+	uint8_t seen[48][LINK_LEN];
 	struct catalog_link to;
 	struct profile p = sample;
 	const char *why;
@@ -246,7 +248,30 @@ keys_profile_link_covers_where_and_how(void **state)
 	a_link(&to);
 	to.pin[0] = '\0';
 	profile_link(&p, &to, seen[n++]);
+	/* And what a key may sign. */
+	a_link(&to);
+	to.jwt.algs = 1;
+	profile_link(&p, &to, seen[n++]);
+	to.jwt.lifetime = 60;
+	profile_link(&p, &to, seen[n++]);
+	to.jwt.token = true;
+	profile_link(&p, &to, seen[n++]);
+	to.jwt.typ[0] = 'k';
+	profile_link(&p, &to, seen[n++]);
+	memcpy(to.jwt.kid, to.jwt.typ, 2);
+	to.jwt.typ[0] = '\0';
+	profile_link(&p, &to, seen[n++]);
+	to.jwt.nfixed = 6;
+	profile_link(&p, &to, seen[n++]);
+	to.jwt.fixed[5] = 1;
+	profile_link(&p, &to, seen[n++]);
+	to.jwt.nclient = 6;
+	profile_link(&p, &to, seen[n++]);
+	to.jwt.nfixed = 0;
+	profile_link(&p, &to, seen[n++]);
 	/* Text moved from one field to the next is not the same. */
+	a_link(&to);
+	to.pin[0] = '\0';
 	to.ca = "";
 	memcpy(to.pin, "-----BEGIN", 11);
 	profile_link(&p, &to, seen[n++]);

@@ -37,6 +37,7 @@ inject(const char *text)
 	const char *why = NULL;
 
 	memset(&link_to, 0, sizeof(link_to));
+	link_to.sends = true;
 	if (injection_parse(text, strlen(text), &link_to.injection, &why) != 0)
 		fail_msg("%s: %s", text, why);
 	(void)pairs(&secret, "secret", SECRET, "username", "flow", NULL);
@@ -512,6 +513,21 @@ hostile_render_query_that_overrides_the_request(void **state)
 	}
 }
 
+/* A private key never gets as far as a request. */
+static void
+hostile_render_what_only_signs(void **state)
+{
+	struct render_refusal why = {REFUSED_NONE, NULL};
+
+	(void)state;
+	inject("header X-Key: {secret}");
+	link_to.sends = false;
+	assert_int_equal(render_check(&link_to, slice_of(headers.bytes, 0),
+	                     slice_str("/v1"), &why),
+	    VERR_FORMAT);
+	assert_int_equal(why.refusal, REFUSED_BAD_REQUEST);
+}
+
 int
 main(void)
 {
@@ -527,6 +543,7 @@ main(void)
 	    cmocka_unit_test(hostile_render_query_that_overrides_the_request),
 	    cmocka_unit_test(hostile_render_too_long),
 	    cmocka_unit_test(http_render_entrys_own_headers),
+	    cmocka_unit_test(hostile_render_what_only_signs),
 	    cmocka_unit_test(keys_render_forgets),
 	};
 

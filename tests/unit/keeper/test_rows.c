@@ -110,7 +110,8 @@ keys_rows_new_vault(void **state)
 	(void)state;
 	assert_int_equal(rows_generation(k->rows), 1);
 	assert_int_equal(ledger.commits, 1);
-	assert_null(k->key_file); /* it is no longer needed, and not kept */
+	assert_int_equal(slots_count(k->slots), 1);
+	assert_non_null(slots_key(k->slots, 0));
 	assert_non_null(disk_kind(&ledger.disk, ROW_SLOT));
 	assert_non_null(disk_kind(&ledger.disk, ROW_SUPER));
 	assert_non_null(strstr(ledger.disk.lines[0], "{\"seq\":0,"));
@@ -239,10 +240,14 @@ hostile_rows_store_was_changed(void **state)
 static void
 keys_rows_another_key_file(void **state)
 {
+	uint8_t other[SLOT_FILE_LEN];
+
 	(void)state;
-	keeper_begin();
-	k->key_file[31] ^= 1;
-	ledger_begin(&ledger.disk);
+	memcpy(other, world_key_file, sizeof(other));
+	other[31] ^= 1;
+	given.key_file = other;
+	restart_with(&ledger.disk);
+	given.key_file = world_key_file;
 	refused_because("key file");
 	/* What is not a vault's, but not empty, is not made into one. */
 	keeper_begin();
@@ -284,6 +289,7 @@ hostile_rows_told_twice(void **state)
 		    .generation = s->generation,
 		    .body = slice_of(s->body, s->len));
 	}
+	peer_say(ledger.fd, STORE_END, .rows = 2, .next = 3);
 	assert_int_equal(offence(), VERR_EXISTS);
 	assert_int_equal(world.ready, 0);
 }
@@ -570,7 +576,7 @@ hostile_rows_later_ledger_with_another_store(void **state)
 	(void)ledger_setup(NULL);
 	world.ready = 0;
 	ledger_begin(&newer);
-	refused_because("another vault's");
+	refused_because("a moment ago");
 	disk_free(&older);
 	disk_free(&newer);
 }

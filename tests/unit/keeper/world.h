@@ -15,15 +15,19 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <linux/memfd.h>
 #include <sodium.h>
+#include <sys/syscall.h>
 
 #include "tests/unit/base/peer.h"
 #include "vaultd/base/log.h"
+#include "vaultd/base/secret.h"
 #include "vaultd/keeper/audit.h"
 #include "vaultd/keeper/dispatch.h"
 #include "vaultd/keeper/link.h"
 #include "vaultd/keeper/rows.h"
 #include "vaultd/keeper/session.h"
+#include "vaultd/keeper/slots.h"
 #include "vaultd/keeper/texts.h"
 
 #define WORLD_TIME UINT64_C(1763830431123) /* 2025-11-22T16:53:51.123Z */
@@ -81,6 +85,28 @@ world_memory(void **state)
 	return sodium_init() < 0 ? -1 : secret_init(4 << 20, &kind);
 }
 
+/* What the next keeper is given to open key slots with; NULL: nothing. */
+static const uint8_t world_key_file[] = "the thirty-two bytes of a file..";
+static struct {
+	const uint8_t *key_file, *credential;
+} given = {world_key_file, NULL};
+
+/*
+ * A descriptor that gives so many bytes, or -1 if there are none to be given.
+ */
+static inline int
+world_file(const uint8_t *p, size_t n)
+{
+	int fd;
+
+	if (p == NULL)
+		return -1;
+	fd = (int)syscall(SYS_memfd_create, "given", MFD_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, p, n), n);
+	return fd;
+}
+
 /*
  * A keeper and the supervisor's end of its channel.  Keepers are never freed,
  * as in life; they stay reachable, so that what is lost on the way shows.
@@ -106,11 +132,37 @@ world_keeper(int *ret_supervisor)
 	        CHANNEL_TAKES_FD, &supervisor_ops, k, &k->life.supervisor),
 	    0);
 	assert_int_equal(sessions_new(&k->sessions), 0);
-	k->key_file = secret_alloc(KEY_LEN);
-	assert_non_null(k->key_file);
-	memset(k->key_file, 0x4b, KEY_LEN);
+	assert_int_equal(
+	    slots_new(world_file(given.key_file, SLOT_FILE_LEN),
+	        world_file(given.credential, SLOT_FILE_LEN), &k->slots),
+	    0);
 	*ret_supervisor = sv[1];
 	return k;
+}
+
+/*
+ * The same root key, but of another vault, and of another epoch if that is not
+ * 0: what an attacker has who knows how to put his id into a slot.
+ */
+static inline struct keys *
+world_other_vault(const struct keys *keys, uint32_t epoch)
+{
+	uint8_t key[SLOT_KEY_LEN] = {1}, body[SLOT_BODY_LEN], *root;
+	struct slot s = {.kind = SLOT_KEYFILE};
+	struct keys *other = NULL;
+
+	keys_seal_slot(keys, &s, key, body);
+	root = secret_alloc(SLOT_ROOT_LEN);
+	assert_non_null(root);
+	assert_int_equal(slot_open(body, key, root), 0);
+	if (epoch != 0)
+		s.epoch = epoch;
+	else
+		s.vault_id[SLOT_ID_LEN - 1] ^= 0x80;
+	slot_seal(&s, key, root, body);
+	secret_free(root);
+	assert_int_equal(keys_open(body, key, &other), 0);
+	return other;
 }
 
 #endif /* TESTS_UNIT_KEEPER_WORLD_H */
