@@ -9,7 +9,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/keeper.h"
 #include "vaultd/base/secret.h"
-#include "vaultd/keeper/act.h"
+#include "vaultd/keeper/edit.h"
 
 /* One with all that an entry may have, and one with the least. */
 static const char *const entries[] = {
@@ -48,7 +48,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 }
 
 static void
-check_accepted(struct act *a, const struct profile *before)
+check_accepted(const struct edit *a, const struct profile *before)
 {
 	static struct catalog_link link;
 	static uint8_t row[1 << 18];
@@ -87,6 +87,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    .account = "",
 	    .user = "",
 	    .reason = "",
+	    .key = "",
+	    .staged_key = "",
+	    .retired_key = "",
 	    .status = STATUS_ACTIVE,
 	    .version = 3,
 	    .nsettings = 1,
@@ -97,7 +100,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    : 8;
 	struct profile before = old;
 	struct link link = {.name = "acme/shop"};
-	struct act *a = calloc(1, sizeof(*a));
+	struct act act = {.k = &keeper, .name = "acme/shop"};
+	struct edit *a = calloc(1, sizeof(*a));
 
 	CHECK(a != NULL);
 	if (digit < 8) {
@@ -110,25 +114,27 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		before.nsettings = 0;
 	}
 	a->k = &keeper;
+	a->act = &act;
 	a->link = &link;
-	a->pairs = fuzz_pairs(text, '=');
-	a->plain_len = a->pairs.n + 1;
-	memcpy(a->name, "acme/shop", 10);
-	if ((a->kind = act_kind(verb)) == NULL)
+	act.pairs = fuzz_pairs(text, '=');
+	act.plain_len = act.pairs.n + 1;
+	if ((act.kind = act_kind(verb)) == NULL || !act.kind->profile)
 		goto out;
+	a->kind = edit_kind(act.kind->name);
+	CHECK(a->kind != NULL);
 	if (a->kind->creates)
 		before = (struct profile){.version = 0};
 	a->next = link.profile = before;
 	if (a->kind->prepare(a) == 0)
 		check_accepted(a, &before);
 	else
-		CHECK(a->refusal != REFUSED_NONE && a->sentence[0] != '\0');
+		CHECK(act.refusal != REFUSED_NONE && act.sentence[0] != '\0');
 	for (size_t i = 0; i < a->nstrings; i++)
 		free(a->strings[i]);
 	secret_free(a->secret);
 	free(a->to);
 out:
-	free((void *)a->pairs.p);
+	free((void *)act.pairs.p);
 	free(a);
 	return 0;
 }

@@ -1,75 +1,59 @@
 /*
  * act - what an admin wants changed (protocol/act.h): opened, decided, done.
  *
- *	open on a thread -> nonce -> decision -> rows -> prepare ->
- *	recorded on disk -> probe and commit, in the verb's order -> outcome
+ *	open on a thread -> nonce -> kind -> decision, recorded on disk ->
+ *	the kind's own work -> outcome, recorded on disk -> answer
  *
- * One act at a time changes a profile; others are told to come again.
+ * What an act does is its kind's: a profile's is in edit.h, a key's in
+ * operate.h.
  */
 #ifndef KEEPER_ACT_H
 #define KEEPER_ACT_H
 
 #include "vaultd/keeper/gate.h"
-#include "vaultd/keeper/link.h"
 #include "vaultd/keeper/work.h"
 
 #define ACT_SENTENCE_MAX 512
-
-enum act_step {
-	STEP_NONE,
-	STEP_PROBE,  /* the health check with the new credential */
-	STEP_COMMIT, /* the rows as prepared */
-	STEP_PROVED, /* the profile again, with what the probe told */
-};
 
 struct act;
 
 /* One verb of protocol/act.h. */
 struct act_kind {
 	const char *name;
-	bool creates; /* there must be no such profile yet, else there must */
-	/* Fill in a->next and the rest from the act.  Returns 0, or a VERR_*
-	 * with a->refusal and a->sentence set. */
-	int (*prepare)(struct act *a);
-	enum act_step steps[4];
+	enum policy_verb verb; /* that the policy has to permit */
+	bool sealed;           /* it can be done while the vault is sealed */
+	bool upload;           /* a store comes with it: restore */
+	bool profile;          /* it is about a profile, which it has to name */
+	/* Go on, the policy permitting it so far: act_decide() follows, or
+	 * act_reject() or act_drop(). */
+	void (*begin)(struct act *a);
+	/* Release a->state; NULL if there is none. */
+	void (*release)(struct act *a);
 };
 
 struct act {
 	struct job job; /* first */
 	struct keeper *k;
-	struct act *next_act;
+	struct act *next;
 	const struct act_kind *kind;
 	struct work work;
 	uint8_t *sealed;
 	size_t sealed_len;
 	uint8_t *plain; /* the opened act, in the arena */
 	size_t plain_len;
-	int opened; /* how opening went, on the thread */
+	int opened;  /* how opening went, on the thread */
+	bool upload; /* something comes with it */
 	struct slice pairs;
-	char name[PROFILE_MAX + 1];
-	struct link_wait wait;
-	const struct link *link; /* the rows as they are */
-	struct fetch customer;   /* the customer's, if it came meanwhile */
-	struct catalog_link *to; /* where "next" goes */
-	struct profile next;     /* the profile as it will be; borrows */
-	bool new_secret;         /* "secret" replaces the credential */
-	bool no_verify, new_account;
-	bool has_turn;   /* no other act may change the profile meanwhile */
-	uint8_t *secret; /* pairs, in the arena */
-	size_t secret_len;
-	struct catalog_setting settings[CATALOG_INPUTS_MAX];
-	char *strings[2 * CATALOG_INPUTS_MAX + 8]; /* copies made for "next" */
-	size_t nstrings;
-	size_t step;
-	struct order order;
+	char name[PROFILE_MAX + 1]; /* of the profile, or "" */
+	bool has_turn; /* no other act may change the same meanwhile */
 	struct audit_note note;
-	struct commit commit;
-	uint8_t *bodies[COMMIT_CHANGES];
+	void (*decided)(struct act *a);
 	struct outcome outcome;
-	char account[CATALOG_ACCOUNT_MAX];
 	char change[ACT_SENTENCE_MAX];   /* for the log */
 	enum refusal refusal;            /* why it failed */
+	uint32_t retry_after;            /* seconds, with the refusal */
 	char sentence[ACT_SENTENCE_MAX]; /* for the admin */
+	void *state;                     /* the kind's own */
 };
 
 /*
@@ -79,14 +63,48 @@ MUST_CHECK
 int act_begin(struct gate *g, struct session *s, const struct rec_ACT *m);
 
 /*
- * Set the refusal and its sentence; returns VERR_FORMAT.  "format" takes names
- * of the catalog's, never bytes of the act.
+ * For kinds.  Set the refusal and its sentence; returns VERR_FORMAT.  "format"
+ * takes names of the catalog's, never bytes of the act.
  */
 int act_refuse(struct act *a, enum refusal refusal, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The verbs, in prepare.c. */
-extern const struct act_kind act_kinds[];
+/*
+ * What the policy is asked, of a session that is still there.
+ */
+struct matter act_matter(const struct act *a, struct session *s);
+
+/*
+ * The end of an act that was not decided: put the refusal on record, and tell
+ * the admin.  Or without a word, as its session is gone.
+ */
+void act_reject(struct act *a, struct matter *m);
+void act_drop(struct act *a);
+
+/*
+ * Put the decision on record; then "decided" is called, whose act it is to end
+ * by act_conclude(), well or with a->refusal set.
+ */
+void act_decide(
+    struct act *a, struct matter *m, void (*decided)(struct act *a));
+void act_conclude(struct act *a);
+
+/*
+ * True if another act has its turn with the same profile as "a"; or with the
+ * profile "name".
+ */
+bool act_is_busy(const struct act *a);
+bool act_has_turn(const char *name);
+
+/*
+ * A value of the act.  act_number() takes decimal numbers up to "max".
+ */
+bool act_given(const struct act *a, const char *name, struct slice *ret);
+bool act_is_set(const struct act *a, const char *name);
+bool act_number(
+    const struct act *a, const char *name, uint64_t max, uint64_t *ret);
+
+/* The verbs, in act_kinds.c. */
 const struct act_kind *act_kind(struct slice name);
 
 #endif /* KEEPER_ACT_H */
