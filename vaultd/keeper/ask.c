@@ -6,8 +6,11 @@
 #include "policy/path.h"
 #include "protocol/pairs.h"
 #include "vaultd/keeper/answer.h"
+#include "vaultd/keeper/export.h"
 #include "vaultd/keeper/profile.h"
 #include "vaultd/keeper/rows.h"
+#include "vaultd/keeper/slots.h"
+#include "vaultd/keeper/sweep.h"
 
 #define ROW_CAP   61440
 #define LIST_FLOW 32 /* profile rows on their way to one who lists them */
@@ -29,6 +32,7 @@ struct question {
 	size_t found;
 	size_t fetching;
 	struct fetch fetch[LIST_FLOW];
+	struct export *export; /* ASK_PUBKEY */
 };
 
 static void
@@ -37,6 +41,7 @@ question_free(struct question *q)
 	for (size_t i = 0; i < LIST_FLOW; i++)
 		fetch_release(&q->fetch[i]);
 	job_end(&q->job);
+	free(q->export);
 	free(q->pairs);
 	free(q);
 }
@@ -88,6 +93,24 @@ wanted(const struct question *q, const struct profile *p)
 	    (profile.n == 0 || slice_is(profile, p->name));
 }
 
+/*
+ * The keys of one profile, as a JWK set of its own (RFC 7517, 5).
+ */
+static void
+put_keys(struct question *q, const struct profile *p, struct json *j)
+{
+	const struct catalog_entry *entry =
+	    keeper_system(q->k, slice_str(p->system));
+	static struct catalog_link link;
+	char why[CATALOG_WHY_MAX];
+	bool fits = entry != NULL && profile_resolve(p, entry, &link, why) == 0;
+
+	json_text(j, "profile", p->name);
+	json_open(j, "keys", '[');
+	export_set(q->k, p, fits ? &link : NULL, j);
+	json_close(j, ']');
+}
+
 static void
 show(struct question *q, const struct profile *p)
 {
@@ -97,12 +120,16 @@ show(struct question *q, const struct profile *p)
 	struct json j;
 
 	if (s == NULL || (view = session_view(q->k, s)) == NULL ||
-	    !policy_may_know(view, p->name) || !wanted(q, p))
+	    !policy_may_know(view, p->name) || !wanted(q, p) ||
+	    (q->what == ASK_JWKS && p->key[0] == '\0'))
 		return;
 	q->found++;
 	json_begin(&j, text, sizeof(text));
 	json_open(&j, NULL, '{');
-	profile_json(p, keeper_system(q->k, slice_str(p->system)), &j);
+	if (q->what == ASK_JWKS)
+		put_keys(q, p, &j);
+	else
+		profile_json(p, keeper_system(q->k, slice_str(p->system)), &j);
 	json_close(&j, '}');
 	job_row(&q->job, &j);
 }
@@ -299,6 +326,26 @@ answer_audit(struct question *q)
 }
 
 /*
+ * The store as it is, sealed: the ledger streams it, too.
+ */
+static void
+answer_backup(struct question *q)
+{
+	struct channel *ledger = rows_channel(q->k->rows);
+
+	if (ledger == NULL) {
+		fail(q, REFUSED_STORE, "the store cannot be read now");
+		finish(q);
+		return;
+	}
+	gate_want_ledger(q->job.gate);
+	channel_say(ledger, SNAPSHOT, .snapshot = q->note.seq,
+	    .gate = q->job.gate->number, .number = q->job.number);
+	job_stream(&q->job, q->note.seq, ROOM_LEDGER, 0);
+	question_free(q);
+}
+
+/*
  * Answers that are there at once.
  */
 
@@ -314,6 +361,11 @@ answer_status(struct question *q)
 	for (size_t i = 0; i < q->k->nstates; i++) {
 		json_begin(&j, text, sizeof(text));
 		answer_room(&q->k->states[i], &j);
+		job_row(&q->job, &j);
+	}
+	if (sweep_is_on(q->k)) {
+		json_begin(&j, text, sizeof(text));
+		sweep_json(q->k, &j);
 		job_row(&q->job, &j);
 	}
 	finish(q);
@@ -396,6 +448,75 @@ answer_explain(struct question *q)
 }
 
 static void
+answer_slots(struct question *q)
+{
+	static char text[ROW_CAP];
+	struct json j;
+
+	for (uint32_t i = 0; i < SLOTS_MAX; i++) {
+		if (slots_get(q->k->slots, i) == NULL)
+			continue;
+		json_begin(&j, text, sizeof(text));
+		slots_json(q->k->slots, i, &j);
+		job_row(&q->job, &j);
+	}
+	finish(q);
+}
+
+static void
+on_exported(
+    void *arg_, enum refusal refusal, const char *sentence, const char *text)
+{
+	static char row[ROW_CAP];
+	struct question *q = arg_;
+	struct json j;
+
+	if (refusal != REFUSED_NONE) {
+		fail(q, refusal, sentence);
+	} else {
+		json_begin(&j, row, sizeof(row));
+		json_open(&j, NULL, '{');
+		json_text(&j, "profile", q->export->name);
+		json_slice(&j, "format", arg(q, "format"));
+		json_text(&j, "text", text);
+		json_close(&j, '}');
+		job_row(&q->job, &j);
+	}
+	finish(q);
+}
+
+static void
+answer_pubkey(struct question *q)
+{
+	struct slice name = arg(q, "profile"), format = arg(q, "format");
+	struct profile_id id;
+
+	if (profile_parse((const char *)name.p, name.n, &id) != 0) {
+		fail(q, REFUSED_BAD_REQUEST,
+		    "a profile is named CUSTOMER/NAME, of [a-z0-9-]");
+		finish(q);
+		return;
+	}
+	if ((q->export = calloc(1, sizeof(*q->export))) == NULL) {
+		fail(q, REFUSED_BUDGET, "out of memory");
+		finish(q);
+		return;
+	}
+	*q->export = (struct export){.k = q->k,
+	    .done = on_exported,
+	    .arg = q,
+	    .staged = slice_is(arg(q, "staged"), "1")};
+	memcpy(q->export->name, name.p, name.n);
+	if (export_format_parse(format, &q->export->format) != 0) {
+		fail(q, REFUSED_BAD_REQUEST,
+		    "a format is jwk, pem, x509, csr or ssh");
+		finish(q);
+		return;
+	}
+	export_begin(q->export);
+}
+
+static void
 answer_nonce(struct question *q)
 {
 	struct session *s = job_session(q->k, &q->job);
@@ -407,17 +528,31 @@ answer_nonce(struct question *q)
 
 /* What a question needs, and who answers it. */
 static const struct {
-	int verb; /* of the policy; -1: none, and no record */
+	int verb;        /* of the policy; -1: none, and no record */
+	bool sealed;     /* it can be answered while the vault is sealed */
+	bool of_profile; /* the verb is asked for that profile, if one is named
+	                  */
 	void (*answer)(struct question *q);
 } questions[ASK_COUNT] = {
-    [ASK_WHOAMI] = {-1, answer_whoami},
-    [ASK_STATUS] = {VERB_READ, answer_status},
-    [ASK_CATALOG] = {VERB_READ, answer_catalog},
-    [ASK_PROFILES] = {VERB_READ, answer_profiles},
-    [ASK_EXPLAIN] = {-1, answer_explain},
-    [ASK_AUDIT] = {VERB_AUDIT, answer_audit},
-    [ASK_NONCE] = {-1, answer_nonce},
+    [ASK_WHOAMI] = {-1, true, false, answer_whoami},
+    [ASK_STATUS] = {VERB_READ, true, false, answer_status},
+    [ASK_CATALOG] = {VERB_READ, true, false, answer_catalog},
+    [ASK_PROFILES] = {VERB_READ, false, true, answer_profiles},
+    [ASK_EXPLAIN] = {-1, false, false, answer_explain},
+    [ASK_AUDIT] = {VERB_AUDIT, true, false, answer_audit},
+    [ASK_NONCE] = {-1, true, false, answer_nonce},
+    [ASK_BACKUP] = {VERB_OPERATE, false, false, answer_backup},
+    [ASK_PUBKEY] = {VERB_READ, false, true, answer_pubkey},
+    [ASK_JWKS] = {VERB_READ, false, true, answer_profiles},
+    [ASK_READY] = {-1, false, false, finish},
+    [ASK_SLOTS] = {VERB_OPERATE, true, false, answer_slots},
 };
+
+static bool
+is_sealed(const struct question *q)
+{
+	return keeper_is_sealed(q->k) && !questions[q->what].sealed;
+}
 
 static void
 on_recorded(void *arg_, int r)
@@ -451,7 +586,8 @@ on_cancel(struct job *job)
 static bool
 permitted(struct question *q, struct matter *m)
 {
-	if (q->what == ASK_PROFILES && arg(q, "profile").n == 0) {
+	if ((q->what == ASK_PROFILES || q->what == ASK_JWKS) &&
+	    arg(q, "profile").n == 0) {
 		m->verdict.permitted = true;
 		return true;
 	}
@@ -505,18 +641,27 @@ ask_begin(struct gate *g, struct session *s, const struct rec_ASK *m)
 	}
 	if (questions[q->what].verb < 0 &&
 	    !(q->what == ASK_EXPLAIN && arg(q, "user").n > 0)) {
-		questions[q->what].answer(q);
+		if (is_sealed(q)) {
+			fail(q, REFUSED_SEALED, KEEPER_SEALED_TEXT);
+			finish(q);
+		} else {
+			questions[q->what].answer(q);
+		}
 		return 0;
 	}
 	one = arg(q, "profile");
-	if (q->what == ASK_PROFILES && one.n > 0 && one.n < sizeof(profile))
+	if (questions[q->what].of_profile && one.n > 0 &&
+	    one.n < sizeof(profile))
 		memcpy(profile, one.p, one.n);
 	matter.verb = q->what == ASK_EXPLAIN
 	    ? VERB_AUDIT
 	    : (enum policy_verb)questions[q->what].verb;
+	matter.act = q->what == ASK_BACKUP ? "backup" : NULL;
 	matter.profile = profile[0] != '\0' ? profile : NULL;
 	if (!permitted(q, &matter))
 		fail(q, matter.refusal, "the policy does not permit it");
+	else if (is_sealed(q))
+		fail(q, matter.refusal = REFUSED_SEALED, KEEPER_SEALED_TEXT);
 	q->note = (struct audit_note){on_recorded, q, 0};
 	matter_record(g->k, &matter, AUDIT_ACCESS, false, &q->note);
 	return 0;

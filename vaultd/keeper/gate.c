@@ -8,6 +8,7 @@
 #include "vaultd/keeper/courier.h"
 #include "vaultd/keeper/request.h"
 #include "vaultd/keeper/rows.h"
+#include "vaultd/keeper/sign.h"
 
 #define GATES_MAX   128
 #define JOBS_MAX    1024         /* under way for one gate */
@@ -183,6 +184,19 @@ on_request(void *arg, const union record *m, int *fd)
 }
 
 static int
+on_sign(void *arg, const union record *m, int *fd)
+{
+	struct gate *g = arg;
+	struct session *s;
+	int r = find_session(g, m->SIGN.session, m->SIGN.number, &s);
+
+	(void)fd;
+	if (r != 0)
+		return r == VERR_CLOSED ? 0 : r;
+	return sign_begin(g, s, &m->SIGN);
+}
+
+static int
 on_cancel(void *arg, const union record *m, int *fd)
 {
 	struct gate *g = arg;
@@ -201,6 +215,7 @@ static const struct handler gate_handlers[] = {
     {REC_ASK, on_ask},
     {REC_ACT, on_act},
     {REC_REQUEST, on_request},
+    {REC_SIGN, on_sign},
     {REC_CANCEL, on_cancel},
     {0, NULL},
 };

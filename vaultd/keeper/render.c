@@ -56,6 +56,8 @@ static const struct render_refusal bad_field = {REFUSED_BAD_REQUEST,
 static const struct render_refusal bad_header = {REFUSED_BAD_REQUEST,
     "the request has what is never passed on: Cookie, Proxy-*, or a header or "
     "query that overrides its method or URL"};
+static const struct render_refusal only_signs = {
+    REFUSED_BAD_REQUEST, "the profile's credential signs; it is sent nowhere"};
 static const struct render_refusal own_credential = {REFUSED_CREDENTIAL,
     "the request carries a credential of its own: leave it out, or write "
     "\"vaultd\" in its place"};
@@ -268,6 +270,10 @@ render_check(const struct catalog_link *link, struct slice headers,
 	size_t count = 0;
 	int r;
 
+	if (!link->sends) {
+		*why = only_signs;
+		return VERR_FORMAT;
+	}
 	while ((r = pairs_next(&headers, &name, &value)) == 0) {
 		if (!is_token(name) || !is_value(value) ||
 		    ++count > RENDER_HEADERS_MAX) {

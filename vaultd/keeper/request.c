@@ -6,6 +6,11 @@
 #include "vaultd/base/secret.h"
 #include "vaultd/keeper/link.h"
 
+#define TRIES_MAX 3
+
+static const char changed_text[] =
+    "the profile was changed meanwhile: try again";
+
 enum stage {
 	STAGE_ROWS,    /* the profile's rows are on their way */
 	STAGE_REFUSED, /* the refusal's record is on its way */
@@ -19,6 +24,10 @@ struct request {
 	enum stage stage;
 	bool cancelled;
 	bool streaming; /* the gate was told where its stream goes */
+	bool again;     /* the rows are others than they were */
+	unsigned tries;
+	uint64_t version; /* of the credential that was decided upon */
+	uint8_t bound[LINK_LEN];
 	char name[PROFILE_MAX + 1];
 	struct link_wait wait;
 	const struct link *link;
@@ -93,6 +102,8 @@ matter_of(struct request *q, struct session *s)
 	    .path_len = q->path_len};
 }
 
+static void look_again(struct request *q);
+
 /*
  * The order has ended, well or not.
  */
@@ -101,6 +112,10 @@ on_order_done(void *arg, const struct order_result *res)
 {
 	struct request *q = arg;
 
+	if (q->again && !q->cancelled && q->tries < TRIES_MAX) {
+		look_again(q);
+		return;
+	}
 	q->outcome.refusal = res->refusal;
 	q->outcome.status = res->status;
 	q->outcome.sent = res->sent;
@@ -145,8 +160,8 @@ on_courier(void *arg, uint32_t courier)
 	q->why = (struct render_refusal){
 	    REFUSED_STORE, "the credential cannot be opened"};
 	if (!link_is_current(q->k, l)) {
-		q->why = (struct render_refusal){REFUSED_STALE,
-		    "the profile was changed meanwhile: try again"};
+		q->why = (struct render_refusal){REFUSED_STALE, changed_text};
+		q->again = true;
 		r = VERR_STALE;
 	} else if ((r = link_open(q->k, l, l->bound, &secret, &len)) == 0) {
 		rr.secret = slice_of(secret, len);
@@ -164,6 +179,57 @@ on_courier(void *arg, uint32_t courier)
 	secret_free(secret);
 	if (r != 0)
 		order_cancel(q->k, &q->order);
+}
+
+static void
+start_order(struct request *q)
+{
+	q->stage = STAGE_ORDER;
+	q->order = (struct order){.ready = on_courier,
+	    .done = on_order_done,
+	    .arg = q,
+	    .gate = q->job.gate == NULL ? 0 : q->job.gate->number,
+	    .number = q->job.number};
+	order_begin(q->k, &q->order, q->link->id.customer);
+}
+
+/*
+ * A decided request whose rows were replaced before they were used.  Where
+ * only their keys are others, as while one is rotated, it goes on.
+ */
+static void
+on_rows_again(void *arg, const struct link *link)
+{
+	struct request *q = arg;
+	bool same = link != NULL && link->row[LINK_PROFILE].r == 0 &&
+	    link->to != NULL && link->profile.version == q->version &&
+	    memcmp(link->bound, q->bound, LINK_LEN) == 0 &&
+	    profile_unusable(&link->profile) == NULL;
+
+	q->link = link;
+	if (same && !q->cancelled) {
+		start_order(q);
+		return;
+	}
+	if (q->cancelled)
+		q->outcome.code = "cancelled";
+	else
+		q->outcome.refusal = REFUSED_STALE;
+	job_refuse(&q->job, REFUSED_STALE, 1, q->note.seq, changed_text);
+	outcome_record(q->k, &q->outcome, false, NULL);
+	request_free(q);
+}
+
+static void
+look_again(struct request *q)
+{
+	q->again = false;
+	q->tries++;
+	q->stage = STAGE_DECIDED;
+	q->why.refusal = REFUSED_NONE;
+	link_release(q->link);
+	q->link = NULL;
+	link_fetch(&q->wait, q->k, q->name, on_rows_again, q);
 }
 
 static void
@@ -185,13 +251,7 @@ on_decided(void *arg, int r)
 		request_free(q);
 		return;
 	}
-	q->stage = STAGE_ORDER;
-	q->order = (struct order){.ready = on_courier,
-	    .done = on_order_done,
-	    .arg = q,
-	    .gate = q->job.gate->number,
-	    .number = q->job.number};
-	order_begin(q->k, &q->order, q->link->id.customer);
+	start_order(q);
 }
 
 /*
@@ -206,22 +266,6 @@ basic_user(const struct link *l)
 	if (in->kind != INJECT_BASIC || strchr(in->template, '{') != NULL)
 		return l->profile.user;
 	return in->template;
-}
-
-static const char *
-unusable(const struct profile *p)
-{
-	switch (p->status) {
-	case STATUS_PENDING:
-		return "the profile is pending: its credential has not been "
-		       "proven yet (vaultctl profile verify)";
-	case STATUS_DISABLED:
-		return "the profile is disabled (vaultctl profile enable)";
-	case STATUS_ACTIVE:
-	case STATUS_DEGRADED:
-		break;
-	}
-	return NULL;
 }
 
 /*
@@ -266,6 +310,12 @@ on_rows(void *arg, const struct link *link)
 		    "(vaultctl profile show)");
 		return;
 	}
+	if (!link->to->sends) {
+		refuse(q, &m, REFUSED_NOT_USABLE,
+		    "the profile's credential signs and is never sent "
+		    "(vaultctl sign)");
+		return;
+	}
 	m.host = link->to->origin.host;
 	m.user = basic_user(link);
 	m.guarded = catalog_guards(
@@ -275,7 +325,7 @@ on_rows(void *arg, const struct link *link)
 		    "the path is guarded: a permit must name it literally");
 		return;
 	}
-	if ((text = unusable(&link->profile)) != NULL) {
+	if ((text = profile_unusable(&link->profile)) != NULL) {
 		refuse(q, &m, REFUSED_NOT_USABLE, text);
 		return;
 	}
@@ -284,6 +334,8 @@ on_rows(void *arg, const struct link *link)
 		return;
 	}
 	q->stage = STAGE_DECIDED;
+	q->version = link->profile.version;
+	memcpy(q->bound, link->bound, LINK_LEN);
 	q->note = (struct audit_note){on_decided, q, 0};
 	matter_record(q->k, &m, AUDIT_DECISION, false, &q->note);
 }
@@ -383,6 +435,10 @@ request_begin(struct gate *g, struct session *s, const struct rec_REQUEST *m)
 	if (!matter_decide(g->k, &matter)) {
 		refuse(q, &matter, matter.refusal,
 		    "the policy does not permit it");
+		return 0;
+	}
+	if (keeper_is_sealed(g->k)) {
+		refuse(q, &matter, REFUSED_SEALED, KEEPER_SEALED_TEXT);
 		return 0;
 	}
 	link_fetch(&q->wait, g->k, q->name, on_rows, q);
