@@ -96,12 +96,13 @@ kept(uint64_t open)
 }
 
 /*
- * Cut the file at the flushed lines.  The reserved disk goes with it.
+ * Cut the file at the flushed lines.  The reserved disk goes with it.  What is
+ * cut off must not come back, after a power cut, between what is written next.
  */
 static int
 cut(struct audit *a)
 {
-	if (ftruncate(a->fd, (off_t)a->size) != 0)
+	if (ftruncate(a->fd, (off_t)a->size) != 0 || fdatasync(a->fd) != 0)
 		return segment_errno();
 	if (a->reserved != UINT64_MAX) {
 		a->reserved = a->size;

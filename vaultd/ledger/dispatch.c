@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "vaultd/ledger/ledger.h"
+#include "vaultd/ledger/stream.h"
 
 /* The channel to one gate, on which it opens streams. */
 struct lane {
@@ -42,7 +42,7 @@ lane_free(struct lane *lane)
 	while (*at != lane)
 		at = &(*at)->next;
 	*at = lane->next;
-	query_drop_gate(lane->ledger, lane->gate);
+	stream_drop_gate(lane->ledger, lane->gate);
 	channel_free(lane->ch);
 	free(lane);
 }
@@ -56,7 +56,7 @@ on_open(void *arg, const union record *m, int *fd)
 	if (stream < 0)
 		return VERR_FORMAT;
 	*fd = -1;
-	return query_open(lane->ledger, lane->gate, m->OPEN.number, stream);
+	return stream_open(lane->ledger, lane->gate, m->OPEN.number, stream);
 }
 
 static const struct handler from_gate[] = {{REC_OPEN, on_open}, {0, NULL}};
@@ -111,6 +111,10 @@ static const struct handler from_keeper[] = {
     {REC_FETCH, on_fetch},
     {REC_QUERY, on_query},
     {REC_REPLAY, on_replay},
+    {REC_SNAPSHOT, on_snapshot},
+    {REC_STAGE, on_stage},
+    {REC_STAGE_READ, on_stage_read},
+    {REC_STAGE_DROP, on_stage_drop},
     {0, NULL},
 };
 
@@ -120,6 +124,7 @@ keeper_drained(void *arg, struct channel *ch)
 	(void)ch;
 	rows_load(arg);
 	replay_resume(arg);
+	stage_resume(arg);
 }
 
 static void

@@ -16,7 +16,9 @@
 #define ERASE_MS   1000        /* a failed erasure is tried again */
 
 struct lane;
-struct query;
+struct snapshot;
+struct stage;
+struct stream;
 
 struct fetch {
 	uint64_t number;
@@ -53,10 +55,13 @@ struct ledger {
 	struct timer replay_on;
 	uint64_t replay_from, replay_seq;
 
-	/* query.c */
+	/* stream.c */
 	struct lane *lanes;
-	struct query *queries;
-	size_t nqueries;
+	struct stream *streams;
+	size_t nstreams;
+
+	struct snapshot *snapshot; /* snapshot.c: the one under way, or NULL */
+	struct stage *stage;       /* stage.c: likewise */
 };
 
 /* rows.c: the keeper's rows */
@@ -77,8 +82,21 @@ int on_replay(void *arg, const union record *m, int *fd);
 
 /* query.c: lines to a gate, as the keeper asked */
 int on_query(void *arg, const union record *m, int *fd);
-int query_open(struct ledger *l, uint32_t gate, uint64_t number, int fd);
-void query_drop_gate(struct ledger *l, uint32_t gate);
+
+/* snapshot.c: all rows to a gate, as they were when the keeper asked */
+int on_snapshot(void *arg, const union record *m, int *fd);
+/* Before a commit: keep what it replaces.  After one that erases: give up. */
+void snapshot_keep(struct ledger *l, struct slice changes);
+void snapshot_spoil(struct ledger *l);
+
+/* stage.c: another store from a gate, beside ours */
+int on_stage(void *arg, const union record *m, int *fd);
+int on_stage_read(void *arg, const union record *m, int *fd);
+int on_stage_drop(void *arg, const union record *m, int *fd);
+void stage_resume(struct ledger *l); /* the queue has drained */
+/* As store_replace(); VERR_NOTFOUND without a stage that is whole. */
+MUST_CHECK
+int stage_commit(struct ledger *l, struct slice changes);
 
 /* dispatch.c */
 extern const struct channel_ops supervisor_ops, keeper_ops;

@@ -85,24 +85,30 @@ int
 on_commit(void *arg, const union record *m, int *fd)
 {
 	struct ledger *l = arg;
-	int r;
+	const struct rec_COMMIT *c = &m->COMMIT;
+	int erases = c->erase != 0 || c->restore != 0, r;
 
 	(void)fd;
 	if (!l->loaded)
 		return VERR_FORBIDDEN;
 	/* Lines that came before this are not to be younger than it. */
 	append_flush(l);
-	if (m->COMMIT.erase != 0 && l->nheld == ERASE_HELD)
+	if (!erases)
+		snapshot_keep(l, c->changes);
+	if (erases && l->nheld == ERASE_HELD)
 		r = VERR_BUSY;
+	else if (c->restore != 0)
+		r = stage_commit(l, c->changes);
 	else
-		r = store_commit(l->store, m->COMMIT.changes);
+		r = store_commit(l->store, c->changes);
 	if (r == VERR_FORMAT)
 		return r;
-	if (r != 0 || m->COMMIT.erase == 0) {
-		committed(l, m->COMMIT.commit, r);
+	if (r != 0 || !erases) {
+		committed(l, c->commit, r);
 		return 0;
 	}
-	l->held[l->nheld++] = m->COMMIT.commit;
+	snapshot_spoil(l);
+	l->held[l->nheld++] = c->commit;
 	erase(l);
 	return 0;
 }

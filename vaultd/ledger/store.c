@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "vaultd/base/log.h"
+#include "vaultd/ledger/scrub.h"
 
 /* Where an error came from, for the log. */
 enum step {
@@ -21,9 +22,11 @@ enum step {
 enum statement {
 	SQL_ALL,
 	SQL_ONE,
+	SQL_IDS,
 	SQL_INSERT,
 	SQL_UPDATE,
 	SQL_DELETE,
+	SQL_CLEAR,
 	SQL_BEGIN,
 	SQL_COMMIT,
 	SQL_ROLLBACK,
@@ -33,11 +36,13 @@ enum statement {
 static const char *const statements[SQL_COUNT] = {
     [SQL_ALL] = "SELECT id, kind, generation, body FROM rows",
     [SQL_ONE] = "SELECT id, kind, generation, body FROM rows WHERE id = ?1",
-    [SQL_INSERT] = "INSERT INTO rows (id, kind, generation, body)"
-                   " VALUES (?1, ?2, ?3, ?4)",
-    [SQL_UPDATE] = "UPDATE rows SET kind = ?2, generation = ?3, body = ?4"
-                   " WHERE id = ?1 AND generation = ?5",
+    [SQL_IDS] = "SELECT id FROM rows ORDER BY id",
+    [SQL_INSERT] = ("INSERT INTO rows (id, kind, generation, body)"
+                    " VALUES (?1, ?2, ?3, ?4)"),
+    [SQL_UPDATE] = ("UPDATE rows SET kind = ?2, generation = ?3, body = ?4"
+                    " WHERE id = ?1 AND generation = ?5"),
     [SQL_DELETE] = "DELETE FROM rows WHERE id = ?1 AND generation = ?5",
+    [SQL_CLEAR] = "DELETE FROM rows",
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
@@ -150,6 +155,24 @@ pragma_ask(sqlite3 *db, const char *sql, int64_t *ret_n, char text[16])
 }
 
 /*
+ * A row that a scan finds and its index does not would be missed only when it
+ * is wanted; a format that may only be read, only when something is written.
+ */
+static int
+check_whole(sqlite3 *db)
+{
+	char text[16] = "";
+	int64_t n;
+	int r;
+
+	if ((r = pragma_ask(db, "PRAGMA integrity_check(1)", &n, text)) != 0)
+		return r;
+	if (strcmp(text, "ok") != 0 || sqlite3_db_readonly(db, "main") != 0)
+		return failed(SQLITE_CORRUPT, STEP_FORMAT);
+	return 0;
+}
+
+/*
  * Make the table in a new file; refuse a format that this code does not know.
  */
 static int
@@ -166,7 +189,7 @@ check_format(sqlite3 *db)
 	if ((r = pragma_ask(db, "PRAGMA user_version", &n, text)) != 0)
 		return r;
 	if (n == STORE_FORMAT)
-		return 0;
+		return check_whole(db);
 	if (n != 0)
 		return VERR_VERSION;
 	if ((rc = sqlite3_exec(db, schema, NULL, NULL, NULL)) != SQLITE_OK)
@@ -235,10 +258,10 @@ store_close(struct store *s)
 }
 
 /*
- * Copy the row that "st" stands on, so that no statement stays open.
+ * The row that "st" stands on; its body is SQLite's.
  */
 static int
-row_take(struct store *s, sqlite3_stmt *st, struct row *ret)
+row_look(sqlite3_stmt *st, struct row *ret)
 {
 	const void *id = sqlite3_column_blob(st, 0);
 	size_t id_len = (size_t)sqlite3_column_bytes(st, 0);
@@ -253,32 +276,41 @@ row_take(struct store *s, sqlite3_stmt *st, struct row *ret)
 	if (id == NULL || (body == NULL && n > 0))
 		return VERR_NOMEM;
 	memcpy(ret->id, id, ROW_ID_LEN);
-	if (n > 0)
-		memcpy(s->body, body, n);
 	ret->kind = (uint32_t)kind;
 	ret->generation = (uint64_t)generation;
-	ret->body = slice_of(s->body, n);
+	ret->body = slice_of(body, n);
 	return 0;
 }
 
 static int
-row_step(struct store *s, sqlite3_stmt *st, struct row *ret)
+row_step(sqlite3_stmt *st, struct row *ret)
 {
 	int rc = sqlite3_step(st);
 
 	if (rc == SQLITE_ROW)
-		return row_take(s, st, ret);
+		return row_look(st, ret);
 	return rc == SQLITE_DONE ? VERR_NOTFOUND : failed(rc, STEP_READ);
 }
 
 int
 store_next(struct store *s, struct row *ret)
 {
-	int r = row_step(s, s->stmt[SQL_ALL], ret);
+	int r = row_step(s->stmt[SQL_ALL], ret);
 
 	if (r != 0)
 		(void)sqlite3_reset(s->stmt[SQL_ALL]);
 	return r;
+}
+
+/*
+ * Copy the body, so that no statement stays open.
+ */
+static void
+row_keep(struct store *s, struct row *row)
+{
+	if (row->body.n > 0)
+		memcpy(s->body, row->body.p, row->body.n);
+	row->body.p = s->body;
 }
 
 int
@@ -288,8 +320,29 @@ store_fetch(struct store *s, const uint8_t id[ROW_ID_LEN], struct row *ret)
 	int r, rc;
 
 	rc = sqlite3_bind_blob(st, 1, id, ROW_ID_LEN, SQLITE_TRANSIENT);
-	r = rc == SQLITE_OK ? row_step(s, st, ret) : failed(rc, STEP_READ);
+	r = rc == SQLITE_OK ? row_step(st, ret) : failed(rc, STEP_READ);
+	if (r == 0)
+		row_keep(s, ret);
 	(void)sqlite3_reset(st);
+	return r;
+}
+
+int
+store_next_id(struct store *s, uint8_t ret_id[ROW_ID_LEN])
+{
+	sqlite3_stmt *st = s->stmt[SQL_IDS];
+	int rc = sqlite3_step(st), r = 0;
+	const void *id;
+
+	if (rc != SQLITE_ROW)
+		r = rc == SQLITE_DONE ? VERR_NOTFOUND : failed(rc, STEP_READ);
+	else if ((id = sqlite3_column_blob(st, 0)) == NULL ||
+	    sqlite3_column_bytes(st, 0) != ROW_ID_LEN)
+		r = VERR_FORMAT;
+	else
+		memcpy(ret_id, id, ROW_ID_LEN);
+	if (r != 0)
+		(void)sqlite3_reset(st);
 	return r;
 }
 
@@ -370,24 +423,62 @@ settle(struct store *s)
 	return run(s, SQL_ROLLBACK, STEP_COMMIT);
 }
 
-int
-store_commit(struct store *s, struct slice changes)
+static int
+next_change(void *arg, struct change *ret)
+{
+	return change_next(arg, ret);
+}
+
+/*
+ * Make every change that "next" gives.
+ */
+static int
+make_all(struct store *s, int (*next)(void *arg, struct change *ret), void *arg)
 {
 	struct change c;
+	int r;
+
+	while ((r = next(arg, &c)) == 0)
+		if ((r = change_make(s, &c)) != 0)
+			return r;
+	return r == VERR_NOTFOUND ? 0 : r;
+}
+
+/*
+ * One transaction: with "next", all rows give way to those that it gives.
+ */
+static int
+transact(struct store *s, int (*next)(void *arg, struct change *ret), void *arg,
+    struct slice changes)
+{
 	int r;
 
 	if ((r = changes_check(changes)) != 0 || (r = settle(s)) != 0)
 		return r;
 	if ((r = run(s, SQL_BEGIN, STEP_WRITE)) != 0)
 		return r;
-	while ((r = change_next(&changes, &c)) == 0)
-		if ((r = change_make(s, &c)) != 0)
-			break;
-	if (r == VERR_NOTFOUND)
+	if (next != NULL && (r = run(s, SQL_CLEAR, STEP_WRITE)) == 0)
+		r = make_all(s, next, arg);
+	if (r == 0)
+		r = make_all(s, next_change, &changes);
+	if (r == 0)
 		r = run(s, SQL_COMMIT, STEP_COMMIT);
 	if (r != 0)
 		(void)!settle(s);
 	return r;
+}
+
+int
+store_commit(struct store *s, struct slice changes)
+{
+	return transact(s, NULL, NULL, changes);
+}
+
+int
+store_replace(struct store *s, int (*next)(void *arg, struct change *ret),
+    void *arg, struct slice changes)
+{
+	return transact(s, next, arg, changes);
 }
 
 int
@@ -403,5 +494,6 @@ store_erase(struct store *s)
 	/* It says so; look. */
 	if (left != 0 || (stat(s->wal, &st) == 0 && st.st_size != 0))
 		return failed(SQLITE_IOERR_TRUNCATE, STEP_ERASE);
-	return 0;
+	rc = scrub_pages(s->db);
+	return rc == SQLITE_OK ? 0 : failed(rc, STEP_ERASE);
 }

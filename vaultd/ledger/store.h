@@ -11,8 +11,8 @@
 
 #include "protocol/change.h"
 
-#define STORE_FORMAT 1      /* user_version; a newer one is refused */
-#define ROW_BODY_MAX 131072 /* as in room.def */
+#define STORE_FORMAT 1            /* user_version; a newer one is refused */
+#define ROW_BODY_MAX RUN_BODY_MAX /* as in room.def */
 
 struct store;
 
@@ -61,6 +61,25 @@ int store_fetch(struct store *s, const uint8_t id[ROW_ID_LEN], struct row *ret);
  */
 MUST_CHECK
 int store_commit(struct store *s, struct slice changes);
+
+/*
+ * The next of the ids of all rows, ascending; the first after the last one.
+ * Nothing else may be called before the end.
+ * Returns 0, VERR_NOTFOUND at the end, or as store_fetch().
+ */
+MUST_CHECK
+int store_next_id(struct store *s, uint8_t ret_id[ROW_ID_LEN]);
+
+/*
+ * Put the rows that "next" gives (0 each, VERR_NOTFOUND at the end, any other
+ * ends it) in the place of all rows, and do "changes" to them: all of it or
+ * nothing, and on the disk at the return.  A body is the caller's until "next"
+ * is called again.
+ * Returns 0, what "next" says, or as store_commit().
+ */
+MUST_CHECK
+int store_replace(struct store *s, int (*next)(void *arg, struct change *ret),
+    void *arg, struct slice changes);
 
 /*
  * Make sure that what was replaced or deleted is in no file any more.

@@ -290,8 +290,14 @@ rooms_ledger_reports_a_gate_that_breaks_the_rules(void **state)
 			(void)open_stream(on, 1);
 		else if (i == 1)
 			say(on, OPEN, .number = 2);
-		else
+		else {
+			/* judged once it is known what may be said */
 			say(fd, OPEN, .number = 2);
+			say(l.keeper, STAGE, .stage = 1, .gate = 5,
+			    .number = 1);
+			expect(l.keeper, REC_STAGED, &m);
+			assert_int_equal(m.STAGED.error, -VERR_CLOSED);
+		}
 		expect(l.supervisor, REC_OFFENCE, &m);
 		assert_int_equal(m.OFFENCE.room, ROOM_GATE);
 		assert_int_equal(m.OFFENCE.number, 5);

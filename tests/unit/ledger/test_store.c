@@ -254,6 +254,73 @@ keys_store_damaged_page_is_noticed(void **state)
 	assert_int_equal(r, VERR_FORMAT);
 }
 
+#define MOVED_ROWS 24
+
+/*
+ * Every copy of a row's bytes in the file is of the generation in force: also
+ * those that a page keeps between its pointers and its cells when it is
+ * rebuilt, which secure_delete passes over.
+ */
+static void
+expect_no_leftovers(const uint64_t now[MOVED_ROWS])
+{
+	static char file[1 << 20];
+	FILE *f = fopen("store.db", "re");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(file, 1, sizeof(file) - 1, f);
+	assert_int_equal(fclose(f), 0);
+	file[n] = '\0';
+	for (size_t at = 0; at + 21 < n; at++) {
+		unsigned id, generation;
+
+		if (memcmp(file + at, "VAULTROW", 8) != 0 ||
+		    file[at + 20] != '|' ||
+		    sscanf(file + at + 8, "%4u%8u|", &id, &generation) != 2)
+			continue;
+		assert_true(id < MOVED_ROWS);
+		assert_int_equal(generation, now[id]);
+	}
+}
+
+static void
+keys_store_keeps_no_copy_of_rows_that_moved(void **state)
+{
+	static const size_t sizes[] = {100, 356, 356, 612, 1124};
+	uint64_t now[MOVED_ROWS] = {0}, generation = 0;
+	struct store *s = opened();
+	char body[1200];
+	unsigned seed = 7;
+
+	(void)state;
+	for (int step = 0; step < 600; step++) {
+		unsigned id = (unsigned)rand_r(&seed) % MOVED_ROWS;
+		size_t size = sizes[(unsigned)rand_r(&seed) % 5];
+
+		generation++;
+		for (size_t at = 0; at < size; at += 21)
+			(void)snprintf(body + at, sizeof(body) - at,
+			    "VAULTROW%04u%08llu|", id,
+			    (unsigned long long)generation);
+		body[size] = '\0';
+		if (now[id] != 0 && rand_r(&seed) % 4 == 0) {
+			assert_int_equal(
+			    commit_one(s, (uint8_t)(id + 1), 0, now[id], ""),
+			    0);
+			now[id] = 0;
+		} else {
+			assert_int_equal(commit_one(s, (uint8_t)(id + 1),
+			                     generation, now[id], body),
+			    0);
+			now[id] = generation;
+		}
+		assert_int_equal(store_erase(s), 0);
+		expect_no_leftovers(now);
+	}
+	store_close(s);
+}
+
 int
 main(void)
 {
@@ -263,6 +330,7 @@ main(void)
 	    folder_test(keys_store_refuses_malformed_changes_whole),
 	    folder_test(keys_store_body_sizes),
 	    folder_test(keys_store_erased_bytes_are_in_no_file),
+	    folder_test(keys_store_keeps_no_copy_of_rows_that_moved),
 	    folder_test(keys_store_is_held_by_one),
 	    folder_test(keys_store_refuses_what_it_does_not_know),
 	    folder_test(keys_store_damaged_page_is_noticed),
