@@ -86,13 +86,40 @@ call_question(struct call *call, enum ask what, struct slice pairs)
 	    -1);
 }
 
-int
-call_act(struct call *call, struct slice sealed)
+static int
+say_act(struct call *call, struct slice sealed, int upload)
 {
 	return channel_send(call->gate->keeper, REC_ACT,
 	    &(const union record){.ACT = {.session = call->conn->session,
 	                              .number = call->number,
-	                              .sealed = sealed}},
+	                              .sealed = sealed,
+	                              .upload = (uint64_t)upload}},
+	    -1);
+}
+
+int
+call_act(struct call *call, struct slice sealed)
+{
+	return say_act(call, sealed, 0);
+}
+
+int
+call_upload(struct call *call, struct slice sealed)
+{
+	call->body = call->body_owed = 1;
+	return say_act(call, sealed, 1);
+}
+
+int
+call_sign(struct call *call, struct slice profile, struct slice scheme,
+    struct slice wish)
+{
+	return channel_send(call->gate->keeper, REC_SIGN,
+	    &(const union record){.SIGN = {.session = call->conn->session,
+	                              .number = call->number,
+	                              .profile = profile,
+	                              .scheme = scheme,
+	                              .wish = wish}},
 	    -1);
 }
 
@@ -163,12 +190,28 @@ call_refuse(struct call *call, const struct refused *why, int cancel)
 	release(call);
 }
 
+/* Who answers by a stream, and what it is when he does not. */
+static const struct {
+	enum room room;
+	enum refusal refusal;
+} streamers[] = {
+    [CALL_LINES] = {ROOM_LEDGER, REFUSED_AUDIT},
+    [CALL_REQUEST] = {ROOM_COURIER, REFUSED_UPSTREAM},
+    [CALL_BACKUP] = {ROOM_LEDGER, REFUSED_STORE},
+    [CALL_UPLOAD] = {ROOM_LEDGER, REFUSED_STORE},
+};
+
+enum room
+call_room(const struct call *call)
+{
+	return streamers[call->kind].room;
+}
+
 void
 call_give_up(struct call *call)
 {
 	const struct refused why = {
-	    .code = call->kind == CALL_LINES ? REFUSED_AUDIT : REFUSED_UPSTREAM,
-	    .audit = call->audit};
+	    .code = streamers[call->kind].refusal, .audit = call->audit};
 
 	call_refuse(call, &why, 1);
 }
@@ -188,10 +231,10 @@ void
 call_end(struct call *call)
 {
 	detach(call);
-	if (call->kind == CALL_LINES)
-		call->conn->face->done(call, call->audit, slice_of(NULL, 0));
-	else
+	if (call->kind != CALL_LINES)
 		call->conn->face->end(call);
+	if (call->kind != CALL_REQUEST)
+		call->conn->face->done(call, call->audit, slice_of(NULL, 0));
 	release(call);
 }
 
@@ -218,7 +261,7 @@ call_done(
 
 	if (call == NULL)
 		return 0;
-	if (call->kind != CALL_ROWS)
+	if (call->kind != CALL_ROWS && call->kind != CALL_UPLOAD)
 		return VERR_FORBIDDEN;
 	detach(call);
 	call->conn->face->done(call, audit, sentence);
@@ -259,13 +302,12 @@ call_stream(struct gate *g, uint64_t number, uint64_t audit, uint32_t room,
 {
 	static const struct refused busy = {.code = REFUSED_BUDGET};
 	struct call *call = find(g, number);
-	enum room wanted;
 
 	if (call == NULL)
 		return 0;
-	wanted = call->kind == CALL_LINES ? ROOM_LEDGER : ROOM_COURIER;
-	if ((call->kind != CALL_REQUEST && call->kind != CALL_LINES) ||
-	    room != wanted || (call->stream != NULL && call->stream->far < 0) ||
+	if (call->kind == CALL_ROWS || call->kind == CALL_NONCE ||
+	    room != call_room(call) || call->taken ||
+	    (call->stream != NULL && call->stream->far < 0) ||
 	    call->wait_prev != NULL)
 		return VERR_FORBIDDEN;
 	call->audit = audit;

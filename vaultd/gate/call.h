@@ -18,6 +18,8 @@ enum call_kind {
 	CALL_NONCE,   /* a nonce */
 	CALL_LINES,   /* a stream of the ledger's */
 	CALL_REQUEST, /* a stream of a courier's */
+	CALL_BACKUP,  /* a stream of the ledger's, of any bytes */
+	CALL_UPLOAD,  /* done, after an upload to the ledger */
 };
 
 struct call {
@@ -34,6 +36,7 @@ struct call {
 	int body_owed;         /* of which the end is still to be said */
 	struct buf early;      /* some of it, until there is a stream */
 	int head;              /* the answer has begun */
+	int taken;             /* the upload is, and only done is awaited */
 	struct timer wait;     /* for the lane, or for room in it */
 	struct call *wait_next, **wait_prev; /* prev NULL: it does not wait */
 	struct call *bucket_next;
@@ -57,6 +60,16 @@ MUST_CHECK
 int call_question(struct call *call, enum ask what, struct slice pairs);
 MUST_CHECK
 int call_act(struct call *call, struct slice sealed);
+
+/* "profile" is checked; "wish" is pairs, which the keeper reads. */
+MUST_CHECK
+int call_sign(struct call *call, struct slice profile, struct slice scheme,
+    struct slice wish);
+/*
+ * An act whose body follows, as that of call_request().
+ */
+MUST_CHECK
+int call_upload(struct call *call, struct slice sealed);
 
 struct call_request {
 	struct slice profile; /* checked: route_is_profile() */
@@ -99,6 +112,11 @@ void call_give_up(struct call *call);
  * Close all calls of the gate: the keeper is gone.
  */
 void call_refuse_all(struct gate *g);
+
+/*
+ * Who is at the other end of its stream, if it has one.
+ */
+enum room call_room(const struct call *call);
 
 /*
  * The stream's answer is whole.

@@ -115,12 +115,14 @@ are_texts(struct slice list)
 static void
 open_question(struct conn *c, uint64_t id, enum ask what, struct slice pairs)
 {
-	enum call_kind kind = what == ASK_AUDIT ? CALL_LINES
-	    : what == ASK_NONCE                 ? CALL_NONCE
-	                                        : CALL_ROWS;
+	static const enum call_kind kinds[ASK_COUNT] = {
+	    [ASK_AUDIT] = CALL_LINES,
+	    [ASK_NONCE] = CALL_NONCE,
+	    [ASK_BACKUP] = CALL_BACKUP,
+	};
 	struct call *call;
 
-	if ((call = begin(c, id, kind)) != NULL)
+	if ((call = begin(c, id, kinds[what])) != NULL)
 		begun(c, call, call_question(call, what, pairs));
 }
 
@@ -133,6 +135,10 @@ static const enum ask questions[] = {
     [CLIENT_EXPLAIN] = ASK_EXPLAIN,
     [CLIENT_AUDIT] = ASK_AUDIT,
     [CLIENT_NONCE] = ASK_NONCE,
+    [CLIENT_SLOTS] = ASK_SLOTS,
+    [CLIENT_PUBKEY] = ASK_PUBKEY,
+    [CLIENT_JWKS] = ASK_JWKS,
+    [CLIENT_BACKUP] = ASK_BACKUP,
 };
 
 /*
@@ -172,6 +178,33 @@ on_act(struct conn *c, uint64_t id, const struct client_msg *m)
 
 	if ((call = begin(c, id, CALL_ROWS)) != NULL)
 		begun(c, call, call_act(call, m->act.sealed));
+}
+
+static void
+on_restore(struct conn *c, uint64_t id, const struct client_msg *m)
+{
+	struct call *call;
+
+	if ((call = begin(c, id, CALL_UPLOAD)) == NULL)
+		return;
+	framed_call(call)->body = BODY_STREAM;
+	begun(c, call, call_upload(call, m->restore.sealed));
+}
+
+static void
+on_sign(struct conn *c, uint64_t id, const struct client_msg *m)
+{
+	struct call *call;
+
+	if (!route_is_profile(m->sign.profile)) {
+		refuse_id(c, id, REFUSED_BAD_REQUEST,
+		    "the profile is not CUSTOMER/NAME");
+		return;
+	}
+	if ((call = begin(c, id, CALL_ROWS)) != NULL)
+		begun(c, call,
+		    call_sign(
+		        call, m->sign.profile, m->sign.scheme, m->sign.wish));
 }
 
 static int
@@ -288,7 +321,13 @@ static const struct {
     [CLIENT_NONCE] = {.open = on_question},
     [CLIENT_ACT] = {.open = on_act},
     [CLIENT_REQUEST] = {.open = on_request},
+    [CLIENT_SIGN] = {.open = on_sign},
+    [CLIENT_PUBKEY] = {.open = on_question},
+    [CLIENT_JWKS] = {.open = on_question},
+    [CLIENT_BACKUP] = {.open = on_question},
+    [CLIENT_RESTORE] = {.open = on_restore},
     [CLIENT_CANCEL] = {.go_on = on_cancel},
+    [CLIENT_SLOTS] = {.open = on_question},
     [CLIENT_DATA] = {.go_on = on_data},
     [CLIENT_END] = {.go_on = on_end},
     [CLIENT_WINDOW] = {.go_on = on_window},

@@ -12,6 +12,7 @@
 #include "vaultd/gate/local.h"
 #include "vaultd/gate/route.h"
 #include "vaultd/gate/stream.h"
+#include "vaultd/gate/wish.h"
 
 #define HEAD_MS    30000  /* for a head that has begun to come */
 #define IDLE_MS    300000 /* between requests */
@@ -31,8 +32,11 @@ struct exchange {
 	/* The answer */
 	int answering; /* its head is out */
 	enum answer_body form;
-	uint64_t owed;       /* ANSWER_LENGTH: bytes to come */
+	uint64_t owed;    /* ANSWER_LENGTH: bytes to come */
+	const char *text; /* what a question's end is answered with, or NULL */
 	struct buf gathered; /* rows, as a JSON array */
+	int signs;           /* the body is a wish: it is for us */
+	struct buf posted;   /* of it */
 };
 
 struct httpface {
@@ -61,6 +65,8 @@ answered(struct conn *c)
 	x->busy = x->answering = 0;
 	x->call = NULL;
 	buf_free(&x->gathered);
+	buf_free(&x->posted);
+	x->signs = 0;
 	h->since = conn_now(c);
 	h->begun = 0;
 	if ((x->flags & ANSWER_CLOSE) || c->gate->draining || too_long(x))
@@ -133,6 +139,43 @@ http_last_word(struct conn *c, const struct refused *why)
 }
 
 /*
+ * The whole body of a request to /-/sign is here.
+ */
+static void
+sign_posted(struct conn *c)
+{
+	struct exchange *x = &((struct httpface *)c->own)->x;
+	const char *why = NULL;
+	struct call *call;
+	struct wish wish;
+	int r;
+
+	r = wish_parse(
+	    slice_of(buf_data(&x->posted), buf_used(&x->posted)), &wish, &why);
+	if (r == 0 && !route_is_profile(slice_str(wish.profile))) {
+		r = VERR_FORMAT;
+		why = "profile is CUSTOMER/NAME";
+	}
+	if (r != 0) {
+		refuse_here(c,
+		    r == VERR_TOOBIG ? REFUSED_TOO_LARGE : REFUSED_BAD_REQUEST,
+		    why);
+		return;
+	}
+	if (call_new(c, CALL_ROWS, sizeof(*call), &call) != 0) {
+		refuse_here(c, REFUSED_BUDGET, NULL);
+		return;
+	}
+	if (call_sign(call, slice_str(wish.profile), slice_str(wish.scheme),
+	        slice_of(wish.pairs, wish.len)) != 0) {
+		call_drop(call);
+		refuse_here(c, REFUSED_BUDGET, NULL);
+		return;
+	}
+	x->call = call;
+}
+
+/*
  * The gate's own resources.
  */
 static void
@@ -143,6 +186,16 @@ answer_local(struct conn *c, struct slice method, struct slice name)
 	struct call *call;
 	int r;
 
+	if (slice_is(name, "sign") && slice_is(method, "POST")) {
+		h->x.signs = 1;
+		if (h->x.expects) {
+			h->x.expects = 0;
+			answer_continue(c);
+		}
+		if (h->x.body == HTTP_BODY_NONE)
+			sign_posted(c);
+		return;
+	}
 	if ((r = local_find(method, name, &found)) != 0) {
 		refuse_here(c,
 		    r == VERR_NOTFOUND ? REFUSED_NOT_FOUND
@@ -150,7 +203,7 @@ answer_local(struct conn *c, struct slice method, struct slice name)
 		    NULL);
 		return;
 	}
-	if (found.text != NULL) {
+	if (!found.asks) {
 		answer_whole(c, "text/plain", slice_str(found.text), 0,
 		    answer_flags(c, 1));
 		answered(c);
@@ -167,6 +220,7 @@ answer_local(struct conn *c, struct slice method, struct slice name)
 		return;
 	}
 	h->x.call = call;
+	h->x.text = found.text;
 }
 
 static void
@@ -297,6 +351,20 @@ take_part(struct conn *c, struct slice *ret, size_t *ret_used,
 	return 0;
 }
 
+static int
+keep_posted(struct conn *c, struct slice part)
+{
+	struct exchange *x = &((struct httpface *)c->own)->x;
+
+	if (buf_used(&x->posted) + part.n > WISH_JSON_MAX ||
+	    buf_add(&x->posted, part.p, part.n) != 0) {
+		x->signs = 0;
+		refuse_here(c, REFUSED_TOO_LARGE, NULL);
+		return VERR_TOOBIG;
+	}
+	return 0;
+}
+
 /*
  * Move the body on to its stream, or past us if nobody wants it.  Returns
  * whether it is whole.
@@ -322,6 +390,10 @@ take_body(struct conn *c)
 			return 0;
 		}
 		x->expects = 0; /* it did not wait */
+		if (x->signs && keep_posted(c, part) != 0) {
+			buf_drop(&c->in, used);
+			return 0;
+		}
 		if (taker != NULL) {
 			stream_body(taker, part);
 			if (x->body == HTTP_BODY_NONE)
@@ -329,6 +401,8 @@ take_body(struct conn *c)
 		}
 		buf_drop(&c->in, used);
 	}
+	if (x->signs && x->body == HTTP_BODY_NONE && x->call == NULL)
+		sign_posted(c);
 	if (x->body != HTTP_BODY_NONE && c->eof && buf_used(&c->in) == 0)
 		conn_drop(c); /* the rest will not come */
 	return x->body == HTTP_BODY_NONE;
@@ -363,6 +437,7 @@ http_close(struct conn *c)
 	struct httpface *h = c->own;
 
 	buf_free(&h->x.gathered);
+	buf_free(&h->x.posted);
 	free(h);
 }
 
@@ -418,9 +493,24 @@ static void
 http_done(struct call *call, uint64_t audit, struct slice sentence)
 {
 	struct conn *c = call->conn;
-	struct buf *b = &((struct httpface *)c->own)->x.gathered;
+	struct exchange *x = &((struct httpface *)c->own)->x;
+	struct buf *b = &x->gathered;
 
 	(void)sentence;
+	if (x->text != NULL) {
+		answer_whole(c, "text/plain", slice_str(x->text), audit,
+		    answer_flags(c, 1));
+		answered(c);
+		return;
+	}
+	if (x->signs && buf_used(b) > 1) {
+		/* One row, and not a list of one. */
+		answer_whole(c, "application/json",
+		    slice_of(buf_data(b) + 1, buf_used(b) - 1), audit,
+		    answer_flags(c, 1));
+		answered(c);
+		return;
+	}
 	if (buf_add(b, buf_used(b) == 0 ? "[]" : "]",
 	        buf_used(b) == 0 ? 2 : 1) != 0) {
 		conn_drop(c);

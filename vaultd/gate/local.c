@@ -3,15 +3,20 @@
 #include "protocol/pairs.h"
 #include "vaultd/gate/route.h"
 
-/* A gate serves only after the keeper was ready. */
+#define ASK_NOBODY (-1)
+
+/*
+ * A gate serves only after the keeper was ready; whether the vault is sealed
+ * the keeper alone can say.
+ */
 static const struct {
 	const char *name;
 	const char *text;
-	enum ask what;
+	int what; /* to ask the keeper, or ASK_NOBODY */
 	const char *const arguments[4];
 } locals[] = {
-    {"healthz", "ok\n", 0, {NULL}},
-    {"readyz", "ready\n", 0, {NULL}},
+    {"healthz", "ok\n", ASK_NOBODY, {NULL}},
+    {"readyz", "ready\n", ASK_READY, {NULL}},
     {"profiles", NULL, ASK_PROFILES,
         {"customer", "system", "status", "profile"}},
 };
@@ -71,7 +76,9 @@ local_find(struct slice method, struct slice name, struct local *ret)
 	if (w.overflow)
 		return VERR_FORMAT;
 	ret->text = locals[i].text;
-	ret->what = locals[i].what;
+	ret->asks = locals[i].what != ASK_NOBODY;
+	if (ret->asks)
+		ret->what = (enum ask)locals[i].what;
 	ret->pairs_len = w.n;
 	return 0;
 }

@@ -9,8 +9,9 @@
 #define LOCAL_PAIRS_MAX 512
 
 struct local {
-	const char *text; /* the answer; NULL: ask the keeper */
-	enum ask what;
+	const char *text; /* the answer; NULL: the keeper's rows are */
+	int asks;         /* nothing is answered before the keeper is done */
+	enum ask what;    /* if it is asked */
 	uint8_t pairs[LOCAL_PAIRS_MAX]; /* the question's arguments */
 	size_t pairs_len;
 };

@@ -183,7 +183,8 @@ on_data(void *arg, const union record *m, int *fd)
 	(void)fd;
 	if (call->kind == CALL_LINES)
 		return on_lines(call, m->DATA.bytes);
-	if (!call->head)
+	if (call->kind == CALL_UPLOAD ||
+	    (call->kind == CALL_REQUEST && !call->head))
 		return VERR_FORMAT;
 	call->conn->face->data(call, m->DATA.bytes);
 	return 0;
@@ -196,8 +197,15 @@ on_end(void *arg, const union record *m, int *fd)
 
 	(void)m;
 	(void)fd;
-	if (call->kind == CALL_REQUEST && !call->head)
+	if ((call->kind == CALL_REQUEST && !call->head) ||
+	    (call->kind == CALL_UPLOAD && call->body_owed))
 		return VERR_FORMAT;
+	if (call->kind == CALL_UPLOAD) {
+		/* The ledger has it; what becomes of it the keeper says. */
+		call->taken = 1;
+		stream_close(call);
+		return 0;
+	}
 	keep(call);
 	call_end(call);
 	return 0;
@@ -266,9 +274,8 @@ make(struct call *call)
 
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return VERR_NOMEM;
-	*s = (struct stream){.gate = call->gate,
-	    .call = call,
-	    .room = call->kind == CALL_LINES ? ROOM_LEDGER : ROOM_COURIER};
+	*s = (struct stream){
+	    .gate = call->gate, .call = call, .room = call_room(call)};
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
 		free(s);
 		return VERR_BUSY;

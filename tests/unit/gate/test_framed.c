@@ -91,6 +91,7 @@ rooms_framed_questions_are_asked_and_answered(void **state)
 	    .profile = slice_str("acme/demo"), .path = slice_str("/x"));
 	PUT(c, 6, NONCE, nonce, );
 	PUT(c, 7, ACT, act, .sealed = slice_str("sealed"));
+	PUT(c, 8, SLOTS, slots, );
 	m = WANT(W.keeper, ASK);
 	assert_int_equal(m.what, ASK_WHOAMI);
 	assert_int_equal(m.number, 1);
@@ -102,6 +103,7 @@ rooms_framed_questions_are_asked_and_answered(void **state)
 	assert_pair(m.pairs, "user", "");
 	assert_int_equal(WANT(W.keeper, ASK).what, ASK_NONCE);
 	assert_true(slice_is(WANT(W.keeper, ACT).sealed, "sealed"));
+	assert_int_equal(WANT(W.keeper, ASK).what, ASK_SLOTS);
 	/* In any order. */
 	SAY(W.keeper, REFUSE, .number = 4, .refusal = REFUSED_EXISTS,
 	    .audit = 3);
@@ -120,6 +122,7 @@ rooms_framed_questions_are_asked_and_answered(void **state)
 	assert_int_equal(done.audit, 9);
 	assert_true(slice_is(done.text, "so be it"));
 	close(c);
+	assert_int_equal(WANT(W.keeper, CANCEL).number, 5);
 	assert_int_equal(WANT(W.keeper, CANCEL).number, 2);
 }
 

@@ -494,16 +494,60 @@ http_profiles_are_a_json_array(void **state)
 }
 
 static void
+http_sealed_vault_is_healthy_and_not_ready(void **state)
+{
+	int c = client(FACE_HTTP);
+	struct rec_ASK m;
+
+	(void)state;
+	send_text(c, "GET /-/readyz HTTP/1.1\r\nHost: v\r\n\r\n");
+	m = WANT(W.keeper, ASK);
+	assert_int_equal(m.what, ASK_READY);
+	assert_int_equal(m.pairs.n, 0);
+	SAY(W.keeper, REFUSE, .number = m.number, .refusal = REFUSED_SEALED);
+	get_until(c, "}");
+	assert_has("HTTP/1.1 503 ");
+	assert_has("Vaultd-Error: sealed\r\n");
+	assert_has("Retry-After: 1\r\n");
+	send_text(c, "GET /-/healthz HTTP/1.1\r\nHost: v\r\n\r\n");
+	get_answer(c, 3);
+	assert_has("HTTP/1.1 200 ");
+	send_text(c, "GET /-/readyz HTTP/1.1\r\nHost: v\r\n\r\n");
+	SAY(W.keeper, DONE, .number = WANT(W.keeper, ASK).number);
+	get_answer(c, 6);
+	assert_has("HTTP/1.1 200 ");
+	assert_has("Content-Type: text/plain\r\n");
+	assert_has("\r\n\r\nready\n");
+	close(c);
+}
+
+static void
+http_sealed_vault_refuses_requests(void **state)
+{
+	int c = client(FACE_HTTP);
+
+	(void)state;
+	send_text(c, "GET /acme/demo/v1 HTTP/1.1\r\nHost: v\r\n\r\n");
+	SAY(W.keeper, REFUSE, .number = WANT(W.keeper, REQUEST).number,
+	    .refusal = REFUSED_SEALED, .retry_after = 7);
+	get_until(c, "}");
+	assert_has("HTTP/1.1 503 ");
+	assert_has("Vaultd-Error: sealed\r\n");
+	assert_has("Retry-After: 7\r\n");
+	close(c);
+}
+
+static void
 http_connection_close_is_honoured(void **state)
 {
 	int c = client(FACE_HTTP);
 
 	(void)state;
 	send_text(c,
-	    "GET /-/readyz HTTP/1.1\r\nHost: v\r\n"
+	    "GET /-/healthz HTTP/1.1\r\nHost: v\r\n"
 	    "Connection: close\r\n\r\n"
-	    "GET /-/readyz HTTP/1.1\r\nHost: v\r\n\r\n");
-	get_answer(c, 6);
+	    "GET /-/healthz HTTP/1.1\r\nHost: v\r\n\r\n");
+	get_answer(c, 3);
 	assert_has("Connection: close\r\n");
 	assert_ends(c);
 	/* The gate does not wait for ever for the client to close. */
@@ -698,6 +742,8 @@ main(void)
 	    T(http_half_closed_client_gets_its_answer),
 	    T(http_disconnect_cancels),
 	    T(http_profiles_are_a_json_array),
+	    T(http_sealed_vault_is_healthy_and_not_ready),
+	    T(http_sealed_vault_refuses_requests),
 	    T(http_connection_close_is_honoured),
 	    T(http_slow_reader_stops_the_stream),
 	    T(http_slow_upstream_stops_the_client),
