@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "vaultd/supervisor/identity.h"
+#include "vaultd/supervisor/inherit.h"
 #include "vaultd/supervisor/say.h"
 #include "vaultd/supervisor/supervisor.h"
 
@@ -101,6 +102,9 @@ listener_open(
 	if (asprintf(&l->path, "%s/%s", c->socket_dir, name) < 0 ||
 	    asprintf(&temporary, "%s/.%s", c->socket_dir, name) < 0)
 		wrong = verr_text(VERR_NOMEM);
+	else if (inherit_socket(name, l->path, &l->watch.fd, &wrong) != 0 ||
+	    l->watch.fd >= 0)
+		l->inherited = 1;
 	else if ((wrong = in_the_way(l->path)) == NULL) {
 		l->watch.fd =
 		    listen_at(temporary, l->path, gid, c->socket_mode);
@@ -256,15 +260,22 @@ accept_open(struct supervisor *s, int64_t gid, char why[WHY_MAX])
 int
 accept_begin(struct supervisor *s)
 {
-	for (int i = 0; i < LISTENERS; i++)
-		if (loop_add(s->loop, &s->accepting.at[i].watch, EPOLLIN) != 0)
+	for (int i = 0; i < LISTENERS; i++) {
+		struct listener *l = &s->accepting.at[i];
+
+		/* Who came to an inherited socket may be why vaultd starts. */
+		l->paused = l->inherited;
+		if (loop_add(s->loop, &l->watch, l->paused ? 0 : EPOLLIN) != 0)
 			return VERR_IO;
+	}
 	return 0;
 }
 
 void
 accept_resume(struct supervisor *s)
 {
+	if (s->accepting.at[0].inherited && s->phase == PHASE_FIRST_START)
+		return;
 	if (!keeper_is_behind(s) && s->accepting.retry.slot == 0)
 		pause_accepting(s, 0);
 }
@@ -279,7 +290,8 @@ accept_stop(struct supervisor *s)
 		if (l->watch.fd >= 0) {
 			loop_remove(s->loop, &l->watch);
 			(void)close(l->watch.fd);
-			(void)unlink(l->path);
+			if (!l->inherited)
+				(void)unlink(l->path);
 		}
 		l->watch.fd = -1;
 		free(l->path);

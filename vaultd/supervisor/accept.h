@@ -21,6 +21,7 @@ struct listener {
 	char *path;
 	struct watch watch; /* fd -1: closed */
 	int paused;
+	int inherited; /* its file is not ours to remove */
 };
 
 struct accepting {
@@ -43,7 +44,8 @@ MUST_CHECK
 int accept_begin(struct supervisor *s);
 
 /*
- * The keeper has caught up: go on accepting, if that was paused for it.
+ * The keeper has caught up, or is there for the first time: go on accepting,
+ * if that was paused for it.
  */
 void accept_resume(struct supervisor *s);
 

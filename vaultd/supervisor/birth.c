@@ -55,7 +55,9 @@ place(int fd, int at)
 }
 
 /*
- * Put every descriptor to its number.  Returns that of the programs' folder.
+ * Put every descriptor to its number: what the keeper is not given reads as
+ * empty, so that nothing else is taken for it.  Returns that of the programs'
+ * folder.
  */
 static int
 arrange_descriptors(const struct birth *b)
@@ -68,12 +70,10 @@ arrange_descriptors(const struct birth *b)
 	for (int i = 0; i < BIRTH_FD_FIRST; i++)
 		place(dev_null, i);
 	for (int i = 0; i < BIRTH_FDS; i++)
-		place(up[i], BIRTH_FD_FIRST + i);
+		place(up[i] < 0 && b->room == ROOM_KEEPER ? dev_null : up[i],
+		    BIRTH_FD_FIRST + i);
 	if (close_range(BIRTH_FD_FIRST + BIRTH_FDS, ~0U, CLOSE_RANGE_CLOEXEC) !=
 	    0)
-		not_born(STEP_DESCRIPTORS);
-	/* The description is shared with the keeper before this one. */
-	if (b->room == ROOM_KEEPER && lseek(FD_KEY, 0, SEEK_SET) != 0)
 		not_born(STEP_DESCRIPTORS);
 	return programs;
 }

@@ -18,7 +18,8 @@ struct birth {
 	uint32_t flags; /* enum room_flag */
 	uint32_t uid, gid;
 	pid_t parent;           /* the supervisor */
-	char state[PATH_MAX];   /* ledger: its folder; else empty */
+	char state[PATH_MAX];   /* ledger: its folder; keeper: the generation
+	                         * whose rollback is accepted; else empty */
 	char sync[16];          /* ledger: "every" or "interval" */
 	int fds[BIRTH_FDS];     /* -1: none */
 	int programs, dev_null; /* folder of the programs, /dev/null */

@@ -12,6 +12,7 @@ enum key {
 	KEY_SOCKET_DIR,
 	KEY_STATE_DIR,
 	KEY_KEY,
+	KEY_CREDENTIAL,
 	KEY_POLICY,
 	KEY_CATALOG,
 	KEY_CA_BUNDLE,
@@ -28,6 +29,7 @@ static const struct lex_key keys[KEY_COUNT] = {
     [KEY_SOCKET_DIR] = {"socket-dir", 1, 1, 0},
     [KEY_STATE_DIR] = {"state-dir", 1, 1, 0},
     [KEY_KEY] = {"key", 1, 1, 0},
+    [KEY_CREDENTIAL] = {"credential", 1, 1, 0},
     [KEY_POLICY] = {"policy", 1, 1, 0},
     [KEY_CATALOG] = {"catalog", 1, CONFIG_CATALOGS_MAX, 0},
     [KEY_CA_BUNDLE] = {"ca-bundle", 1, 1, 0},
@@ -141,6 +143,19 @@ read_choice(struct reader *rd, const struct lex_word *w, const char *yes,
 	return lex_fail(rd->lex, w, rd->error, "either '%s' or '%s'", yes, no);
 }
 
+/*
+ * A file's name without a folder.
+ */
+static int
+read_name(struct reader *rd, const struct lex_word *w, char **ret)
+{
+	if (w->text[0] == '\0' || w->text[0] == '.' ||
+	    strchr(w->text, '/') != NULL)
+		return lex_fail(rd->lex, w, rd->error,
+		    "the name of a file in $CREDENTIALS_DIRECTORY");
+	return set(ret, strdup(w->text));
+}
+
 static int
 read_audit(struct reader *rd)
 {
@@ -177,6 +192,8 @@ read_key(struct reader *rd, enum key key, const struct lex_statement *st)
 		return read_path(rd, w, &c->state_dir);
 	case KEY_KEY:
 		return read_path(rd, w, &c->key);
+	case KEY_CREDENTIAL:
+		return read_name(rd, w, &c->credential);
 	case KEY_POLICY:
 		return read_path(rd, w, &c->policy);
 	case KEY_CATALOG:
@@ -282,6 +299,7 @@ config_free(struct config *c)
 	free(c->socket_dir);
 	free(c->state_dir);
 	free(c->key);
+	free(c->credential);
 	free(c->policy);
 	free(c->ca_bundle);
 	for (size_t i = 0; i < c->ncatalogs; i++)

@@ -18,6 +18,7 @@ struct config {
 	char *socket_dir;
 	char *state_dir;
 	char *key;
+	char *credential; /* its name in $CREDENTIALS_DIRECTORY, or NULL */
 	char *policy;
 	char *ca_bundle;
 	char *catalogs[CONFIG_CATALOGS_MAX]; /* beside the built-in ones */

@@ -109,6 +109,35 @@ hear_refusal(void *arg, const union record *m, int *fd)
 	return 0;
 }
 
+/*
+ * An admin has sealed the vault: the keeper ends, and the next one is not given
+ * what opens the slots.
+ */
+static int
+hear_seals(void *arg, const union record *m, int *fd)
+{
+	struct room_proc *p = arg;
+
+	(void)m;
+	(void)fd;
+	say(LOG_NOTICE, "the vault is sealed by an admin");
+	p->sup->stay_sealed = 1;
+	channel_put(p->ch, REC_DRAIN, &(const union record){0}, -1);
+	return 0;
+}
+
+static int
+hear_opens(void *arg, const union record *m, int *fd)
+{
+	struct room_proc *p = arg;
+
+	(void)m;
+	(void)fd;
+	say(LOG_NOTICE, "the vault is unsealed");
+	p->sup->stay_sealed = 0;
+	return 0;
+}
+
 static int
 hear_courier_want(void *arg, const union record *m, int *fd)
 {
@@ -160,6 +189,8 @@ const struct handler from_rooms[] = {
     {REC_OFFENCE, hear_offence},
     {REC_KEEPER_READY, hear_ready},
     {REC_KEEPER_REFUSES, hear_refusal},
+    {REC_KEEPER_SEALS, hear_seals},
+    {REC_KEEPER_OPENS, hear_opens},
     {REC_COURIER_WANT, hear_courier_want},
     {REC_LANE_WANT, hear_lane_want},
     {REC_TEXTS_DONE, hear_texts_done},

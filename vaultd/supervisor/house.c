@@ -344,4 +344,5 @@ house_progress(struct supervisor *s)
 	if (s->phase == PHASE_FIRST_START)
 		greet(s);
 	s->phase = PHASE_SERVING;
+	accept_resume(s);
 }

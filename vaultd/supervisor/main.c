@@ -20,6 +20,7 @@
 #include "vaultd/supervisor/drain.h"
 #include "vaultd/supervisor/house.h"
 #include "vaultd/supervisor/identity.h"
+#include "vaultd/supervisor/inherit.h"
 #include "vaultd/supervisor/load.h"
 #include "vaultd/supervisor/notify.h"
 #include "vaultd/supervisor/say.h"
@@ -35,10 +36,13 @@ static const char usage_text[] =
     "usage: vaultd --config FILE          run in the foreground\n"
     "       vaultd --check --config FILE  say whether FILE is good\n"
     "       vaultd --dev DIR              make a vault in DIR and run it\n"
+    "       vaultd ... --accept-rollback GENERATION\n"
+    "                                     start with a store or log that was\n"
+    "                                     put back, as the refusal says\n"
     "       vaultd --version | --help\n";
 
 struct options {
-	const char *config, *dev;
+	const char *config, *dev, *accepted;
 	int check;
 };
 
@@ -47,6 +51,14 @@ usage(void)
 {
 	(void)fputs(usage_text, stderr);
 	return VAULTD_CONFIG;
+}
+
+static int
+is_number(const char *text)
+{
+	size_t n = strspn(text, "0123456789");
+
+	return n > 0 && n < 19 && text[n] == '\0';
 }
 
 /*
@@ -59,6 +71,7 @@ read_options(int argc, char **argv, struct options *ret)
 	    {"config", required_argument, NULL, 'c'},
 	    {"dev", required_argument, NULL, 'd'},
 	    {"check", no_argument, NULL, 'k'},
+	    {"accept-rollback", required_argument, NULL, 'a'},
 	    {"version", no_argument, NULL, 'v'},
 	    {"help", no_argument, NULL, 'h'},
 	    {NULL, 0, NULL, 0},
@@ -72,6 +85,8 @@ read_options(int argc, char **argv, struct options *ret)
 			ret->dev = optarg;
 		else if (c == 'k')
 			ret->check = 1;
+		else if (c == 'a' && is_number(optarg))
+			ret->accepted = optarg;
 		else if (c == 'v')
 			return puts("vaultd " VERSION) < 0;
 		else if (c == 'h')
@@ -86,7 +101,8 @@ read_options(int argc, char **argv, struct options *ret)
 }
 
 /*
- * Descriptors 0 to 2 are open, nothing else is, and no signal is lost.
+ * Descriptors 0 to 2 are open, nothing else is but sockets to listen on, and
+ * no signal is lost.
  */
 static void
 begin_clean(void)
@@ -97,7 +113,7 @@ begin_clean(void)
 	do
 		fd = open("/dev/null", O_RDWR);
 	while (fd >= 0 && fd <= STDERR_FILENO);
-	(void)close_range(STDERR_FILENO + 1, ~0U, 0);
+	inherit_begin();
 	(void)umask(022);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGCHLD, SIG_DFL);
@@ -374,6 +390,38 @@ refused(const char *why, int status)
 	return status;
 }
 
+/*
+ * What opens the store, as far as it lies in files: one that is not there is
+ * no error, since a person may be asked.  Returns 0, or -1 with "why".
+ */
+static int
+open_keys(struct supervisor *s, char why[WHY_MAX])
+{
+	const char *folder = getenv("CREDENTIALS_DIRECTORY");
+	char *path;
+
+	errno = 0;
+	s->key_fd = file_open_key(s->config.key, why);
+	if (s->key_fd < 0 && errno != ENOENT)
+		return -1;
+	if (s->key_fd < 0)
+		say(LOG_NOTICE, "%s", why);
+	if (s->config.credential == NULL)
+		return 0;
+	if (folder == NULL || folder[0] != '/') {
+		(void)snprintf(why, WHY_MAX,
+		    "credential %s: there is no $CREDENTIALS_DIRECTORY; the "
+		    "unit needs LoadCredential= or LoadCredentialEncrypted=",
+		    s->config.credential);
+		return -1;
+	}
+	if (asprintf(&path, "%s/%s", folder, s->config.credential) < 0)
+		return -1;
+	s->credential_fd = file_open_key(path, why);
+	free(path);
+	return s->credential_fd < 0 ? -1 : 0;
+}
+
 static int
 run(struct supervisor *s, const char *programs)
 {
@@ -390,8 +438,7 @@ run(struct supervisor *s, const char *programs)
 	}
 	if (read_all(s, &texts, &gid, why) != 0)
 		return refused(why, VAULTD_CONFIG);
-	s->key_fd = file_open_key(s->config.key, why);
-	if (s->key_fd < 0 || make_state(s, why) != 0 ||
+	if (open_keys(s, why) != 0 || make_state(s, why) != 0 ||
 	    accept_open(s, gid, why) != 0)
 		return refused(why, VAULTD_REFUSED);
 	notify_open();
@@ -407,8 +454,7 @@ check(struct supervisor *s)
 	char why[WHY_MAX];
 	int64_t gid;
 
-	if (read_all(s, &texts, &gid, why) != 0 ||
-	    file_open_key(s->config.key, why) < 0)
+	if (read_all(s, &texts, &gid, why) != 0 || open_keys(s, why) != 0)
 		return refused(why, VAULTD_CONFIG);
 	texts_free(&texts);
 	return printf("%s is good\n", s->config_file) < 0;
@@ -417,7 +463,8 @@ check(struct supervisor *s)
 int
 main(int argc, char **argv)
 {
-	static struct supervisor s = {.key_fd = -1, .admin_gid = -1};
+	static struct supervisor s = {
+	    .key_fd = -1, .credential_fd = -1, .admin_gid = -1};
 	struct options options = {0};
 	char why[WHY_MAX], *made, *programs;
 	int status;
@@ -428,6 +475,7 @@ main(int argc, char **argv)
 	if (find_places(&s, &programs) != 0)
 		return refused(strerror(errno), VAULTD_REFUSED);
 	s.config_file = options.config;
+	s.accepted = options.accepted;
 	if (options.dev != NULL) {
 		if (dev_make(options.dev, &made, why) != 0)
 			return refused(why, VAULTD_REFUSED);

@@ -296,17 +296,22 @@ order_start(struct supervisor *s, struct room_proc *p, int channel, int log,
     int keeper_end)
 {
 	int ca = open_authorities(s, p->room);
+	int credential = p->room == ROOM_KEEPER ? s->credential_fd : -1;
 	struct start_order order = {.room = p->room,
 	    .number = p->number,
 	    .uid = s->room_uid[p->room],
 	    .gid = s->room_gid[p->room],
-	    .fds = {channel, log, keeper_end, ca}};
+	    .fds = {channel, log, keeper_end, ca >= 0 ? ca : credential}};
 	int r;
 
 	if (s->as_root)
 		order.flags |= ROOM_AS_ROOT;
 	if (s->config.relaxed)
 		order.flags |= ROOM_RELAXED;
+	if (p->room == ROOM_KEEPER)
+		order.state = s->accepted;
+	if (p->room == ROOM_KEEPER && s->stay_sealed)
+		order.fds[2] = order.fds[3] = -1;
 	if (p->room == ROOM_LEDGER) {
 		order.state = s->config.state_dir;
 		order.sync = s->config.sync_every ? "every" : "interval";

@@ -14,6 +14,7 @@
 #include "vaultd/base/log.h"
 #include "vaultd/base/start.h"
 #include "vaultd/supervisor/caps.h"
+#include "vaultd/supervisor/inherit.h"
 
 #define KEPT                                                                   \
 	(CAP_BIT(CAP_SETUID) | CAP_BIT(CAP_SETGID) | CAP_BIT(CAP_SETPCAP) |    \
@@ -160,6 +161,7 @@ starter_main(int sock, int programs, int dev_null)
 	pid_t parent = getppid();
 
 	log_sink = NULL;
+	(void)close_range(FD_INHERITED, ~0U, 0);
 	(void)prctl(PR_SET_NAME, "vaultd-starter");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || caps_keep(KEPT) != 0)
@@ -216,7 +218,8 @@ starter_start(const struct start_order *order, pid_t *ret_pid, int *ret_pidfd)
 		if (strlen(order->state) >= sizeof(b.state))
 			return VERR_IO;
 		memcpy(b.state, order->state, strlen(order->state));
-		memcpy(b.sync, order->sync, strlen(order->sync));
+		if (order->sync != NULL)
+			memcpy(b.sync, order->sync, strlen(order->sync));
 	}
 	for (int i = 0; i < BIRTH_FDS; i++) {
 		b.fds[i] = order->fds[i];

@@ -21,7 +21,7 @@ struct start_order {
 	uint32_t number;
 	uint32_t flags; /* enum room_flag, without ROOM_NAMESPACES */
 	uint32_t uid, gid;
-	const char *state, *sync; /* ledger's own arguments, else NULL */
+	const char *state, *sync; /* the room's own arguments, or NULL */
 	int fds[BIRTH_FDS];       /* to be 3 to 6 there; -1: none */
 };
 

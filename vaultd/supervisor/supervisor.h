@@ -64,10 +64,12 @@ struct supervisor {
 	/* Who the rooms are. */
 	int as_root;
 	uint32_t room_uid[ROOM_COUNT], room_gid[ROOM_COUNT];
-	int64_t admin_gid; /* -1: none */
-	pid_t pid;         /* of this process */
-	uint64_t since;    /* its start in Unix milliseconds */
-	int key_fd;
+	int64_t admin_gid;         /* -1: none */
+	pid_t pid;                 /* of this process */
+	uint64_t since;            /* its start in Unix milliseconds */
+	int key_fd, credential_fd; /* -1: there is none */
+	int stay_sealed;           /* by an admin's word, until another's */
+	const char *accepted;      /* --accept-rollback GENERATION, or NULL */
 	struct walls_report walls; /* of this process */
 
 	/* The rooms. */
