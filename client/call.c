@@ -238,6 +238,12 @@ put_data(struct vault *v, struct call *call, const uint8_t *p, size_t n)
 	call->upload_done = n == 0;
 }
 
+static bool
+is_sized(const struct vault_request *up)
+{
+	return up->body == VAULT_BODY_BYTES || up->body == VAULT_BODY_FILE;
+}
+
 /*
  * How much of the body may be sent now; 0 also for its END, which needs no
  * window.
@@ -247,8 +253,7 @@ upload_size(const struct call *call)
 {
 	uint64_t n = call->window < DATA_MAX ? call->window : DATA_MAX;
 
-	if (call->upload->body != VAULT_BODY_STREAM &&
-	    n > call->upload->length - call->sent)
+	if (is_sized(call->upload) && n > call->upload->length - call->sent)
 		n = call->upload->length - call->sent;
 	return (size_t)n;
 }
@@ -256,8 +261,7 @@ upload_size(const struct call *call)
 static bool
 upload_ends(const struct call *call)
 {
-	return call->upload->body != VAULT_BODY_STREAM &&
-	    call->sent == call->upload->length;
+	return is_sized(call->upload) && call->sent == call->upload->length;
 }
 
 /*
@@ -268,8 +272,9 @@ wants_fd(const struct vault *v, const struct call *call)
 {
 	return call->upload != NULL && call->opened && !call->upload_done &&
 	    !call->cancel && !v->mute && out_empty(v) &&
-	    call->upload->body != VAULT_BODY_BYTES && !upload_ends(call) &&
-	    call->window > 0;
+	    (call->upload->body == VAULT_BODY_FILE ||
+	        call->upload->body == VAULT_BODY_STREAM) &&
+	    !upload_ends(call) && call->window > 0;
 }
 
 static void
@@ -288,6 +293,26 @@ read_upload(struct vault *v, struct call *call)
 		return;
 	}
 	put_data(v, call, buf, (size_t)n);
+}
+
+/*
+ * Have the caller give the next piece.
+ */
+static void
+ask_upload(struct vault *v, struct call *call)
+{
+	uint8_t buf[DATA_MAX];
+	size_t n = 0;
+	int r = call->upload->on_read(
+	    call->upload->arg, buf, upload_size(call), &n);
+
+	if (r != 0) {
+		(void)call_error(
+		    call->error, r, "body", 1, "the body could not be read");
+		cancel(call, r);
+		return;
+	}
+	put_data(v, call, buf, n);
 }
 
 static void
@@ -324,6 +349,8 @@ next_frame(struct vault *v, struct call *call)
 	} else if (up != NULL && !call->upload_done) {
 		if (upload_ends(call))
 			put_data(v, call, NULL, 0);
+		else if (up->body == VAULT_BODY_READ && call->window > 0)
+			ask_upload(v, call);
 		else if (up->body == VAULT_BODY_BYTES && call->window > 0)
 			put_data(v, call,
 			    (const uint8_t *)up->bytes + call->sent,

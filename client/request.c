@@ -34,6 +34,7 @@ vault_request(struct vault *v, const struct vault_request *request,
 	    [VAULT_BODY_BYTES] = 1,
 	    [VAULT_BODY_FILE] = 1,
 	    [VAULT_BODY_STREAM] = 2,
+	    [VAULT_BODY_READ] = 2,
 	};
 	struct transfer t = {.request = request};
 	struct client_msg m = {.type = CLIENT_REQUEST,

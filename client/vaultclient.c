@@ -14,6 +14,8 @@
 #include "protocol/pairs.h"
 
 #define AUDIT_PAIRS_MAX 4096
+#define WISH_MAX        16384
+#define CLAIM_MAX       8192
 
 int
 vault_open(const char *path, struct vault **ret, struct vault_error *ret_error)
@@ -142,6 +144,15 @@ vault_explain(struct vault *v, const struct vault_case *question,
 	return ask(v, &m, rows, ret_error);
 }
 
+int
+vault_slots(struct vault *v, const struct vault_rows *rows,
+    struct vault_error *ret_error)
+{
+	const struct client_msg m = {.type = CLIENT_SLOTS};
+
+	return ask(v, &m, rows, ret_error);
+}
+
 static void
 put_pairs(struct pairs_writer *w, const struct vault_pair *pairs, size_t n)
 {
@@ -163,6 +174,83 @@ vault_audit(struct vault *v, const struct vault_pair *filters, size_t n,
 		return call_error(ret_error, VERR_TOOBIG, "bad-argument", 2,
 		    "the filters are too long");
 	m.audit.pairs = slice_of(buf, w.n);
+	return ask(v, &m, rows, ret_error);
+}
+
+int
+vault_sign(struct vault *v, const char *profile, const char *scheme,
+    const struct vault_pair *wish, size_t n, const struct vault_rows *rows,
+    struct vault_error *ret_error)
+{
+	uint8_t buf[WISH_MAX];
+	struct pairs_writer w = {.p = buf, .cap = sizeof(buf)};
+	struct client_msg m = {.type = CLIENT_SIGN,
+	    .sign = {
+	        .profile = slice_str(profile), .scheme = slice_str(scheme)}};
+
+	put_pairs(&w, wish, n);
+	if (w.overflow)
+		return call_error(ret_error, VERR_TOOBIG, "bad-argument", 2,
+		    "what is to be signed is too long");
+	m.sign.wish = slice_of(buf, w.n);
+	return ask(v, &m, rows, ret_error);
+}
+
+/*
+ * A claim's value has its type before it (vaultd/keeper/jwt.h).
+ */
+static void
+put_claim(struct pairs_writer *w, const struct vault_claim *claim,
+    uint8_t *value, size_t size)
+{
+	struct pairs_writer list = {.p = value + 1, .cap = size - 1};
+	size_t n;
+
+	value[0] = (uint8_t)claim->type;
+	if (claim->type == VAULT_CLAIM_LIST) {
+		for (size_t i = 0; claim->list[i] != NULL; i++)
+			pairs_add(&list, "", slice_str(claim->list[i]));
+		w->overflow |= list.overflow;
+		n = list.n;
+	} else if ((n = strlen(claim->value)) < size) {
+		memcpy(value + 1, claim->value, n);
+	} else {
+		w->overflow = 1;
+		n = 0;
+	}
+	pairs_add(w, claim->name, slice_of(value, n + 1));
+}
+
+size_t
+vault_claims(const struct vault_claim *claims, size_t n, void *out, size_t size)
+{
+	struct pairs_writer w = {.p = out, .cap = size};
+	uint8_t value[CLAIM_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		put_claim(&w, &claims[i], value, sizeof(value));
+	return w.overflow ? 0 : w.n;
+}
+
+int
+vault_pubkey(struct vault *v, const char *profile, const char *format,
+    int staged, const struct vault_rows *rows, struct vault_error *ret_error)
+{
+	const struct client_msg m = {.type = CLIENT_PUBKEY,
+	    .pubkey = {.profile = slice_str(profile),
+	        .format = slice_str(format),
+	        .staged = slice_str(staged ? "1" : "")}};
+
+	return ask(v, &m, rows, ret_error);
+}
+
+int
+vault_jwks(struct vault *v, const char *profile, const struct vault_rows *rows,
+    struct vault_error *ret_error)
+{
+	const struct client_msg m = {
+	    .type = CLIENT_JWKS, .jwks.profile = slice_str(profile)};
+
 	return ask(v, &m, rows, ret_error);
 }
 
@@ -243,15 +331,19 @@ on_done(struct call *call, const struct client_msg *m)
 	return CALL_CLOSED;
 }
 
-int
-vault_act(struct vault *v, const struct vault_pair *pairs, size_t n,
-    char *ret_text, uint64_t *ret_audit, struct vault_error *ret_error)
+/*
+ * Seal the act and send it in the message "type", with "upload" behind it.
+ */
+static int
+send_act(struct vault *v, const struct vault_pair *pairs, size_t n,
+    enum client_type type, const struct vault_request *upload,
+    struct done *done, struct vault_error *ret_error)
 {
 	_Static_assert(ACT_MAX + crypto_box_SEALBYTES <= 61440, "fits an ACT");
 	uint8_t key[VAULT_KEY_LEN];
-	struct done done = {.text = ret_text};
-	struct client_msg m = {.type = CLIENT_ACT};
-	struct call call = {.on_message = on_done, .arg = &done, .open = &m};
+	struct client_msg m = {.type = type};
+	struct call call = {
+	    .on_message = on_done, .arg = done, .open = &m, .upload = upload};
 	struct nonce nonce;
 	uint8_t *sealed = NULL;
 	size_t len = 0;
@@ -265,12 +357,81 @@ vault_act(struct vault *v, const struct vault_pair *pairs, size_t n,
 		    verr_text(VERR_NOMEM));
 	r = seal(&nonce, pairs, n, key, sealed, &len, ret_error);
 	if (r == 0) {
-		m.act.sealed = slice_of(sealed, len);
+		if (type == CLIENT_RESTORE)
+			m.restore.sealed = slice_of(sealed, len);
+		else
+			m.act.sealed = slice_of(sealed, len);
 		r = call_run(v, &call, ret_error);
 	}
+	free(sealed);
+	return r;
+}
+
+int
+vault_act(struct vault *v, const struct vault_pair *pairs, size_t n,
+    char *ret_text, uint64_t *ret_audit, struct vault_error *ret_error)
+{
+	struct done done = {.text = ret_text};
+	int r = send_act(v, pairs, n, CLIENT_ACT, NULL, &done, ret_error);
+
 	if (r == 0 && ret_audit != NULL)
 		*ret_audit = done.audit;
-	free(sealed);
+	return r;
+}
+
+int
+vault_restore(struct vault *v, const struct vault_pair *pairs, size_t n,
+    int (*on_read)(void *arg, uint8_t *p, size_t size, size_t *ret_n),
+    void *arg, char *ret_text, uint64_t *ret_audit,
+    struct vault_error *ret_error)
+{
+	const struct vault_request upload = {
+	    .body = VAULT_BODY_READ, .on_read = on_read, .arg = arg};
+	struct done done = {.text = ret_text};
+	int r =
+	    send_act(v, pairs, n, CLIENT_RESTORE, &upload, &done, ret_error);
+
+	if (r == 0 && ret_audit != NULL)
+		*ret_audit = done.audit;
+	return r;
+}
+
+struct download {
+	int (*on_data)(void *arg, const uint8_t *p, size_t len);
+	void *arg;
+	bool whole;
+	uint64_t audit;
+};
+
+static int
+on_backup(struct call *call, const struct client_msg *m)
+{
+	struct download *d = call->arg;
+
+	if (m->type == CLIENT_DATA && !d->whole)
+		return d->on_data(d->arg, m->data.bytes.p, m->data.bytes.n);
+	if (m->type == CLIENT_END && !d->whole) {
+		d->whole = true;
+		return 0;
+	}
+	if (m->type != CLIENT_DONE || !d->whole)
+		return CALL_BREACH;
+	d->audit = m->done.audit;
+	return CALL_CLOSED;
+}
+
+int
+vault_backup(struct vault *v,
+    int (*on_data)(void *arg, const uint8_t *p, size_t len), void *arg,
+    uint64_t *ret_audit, struct vault_error *ret_error)
+{
+	const struct client_msg m = {.type = CLIENT_BACKUP};
+	struct download d = {.on_data = on_data, .arg = arg};
+	struct call call = {.on_message = on_backup, .arg = &d, .open = &m};
+	int r = call_run(v, &call, ret_error);
+
+	if (r == 0 && ret_audit != NULL)
+		*ret_audit = d.audit;
 	return r;
 }
 

@@ -98,6 +98,62 @@ struct vault_case {
 int vault_explain(struct vault *v, const struct vault_case *question,
     const struct vault_rows *rows, struct vault_error *ret_error);
 
+/* The key slots. */
+int vault_slots(struct vault *v, const struct vault_rows *rows,
+    struct vault_error *ret_error);
+
+/*
+ * A signature with the profile's key.  "wish" are the "n" pairs that the scheme
+ * takes; of "jwt":
+ *
+ *	lifetime	seconds, decimal: less than the profile's
+ *	claims		what vault_claims() makes
+ *
+ * The answer is one row: scheme, alg, kid, and under the scheme's name the
+ * result.
+ */
+struct vault_pair;
+
+int vault_sign(struct vault *v, const char *profile, const char *scheme,
+    const struct vault_pair *wish, size_t n, const struct vault_rows *rows,
+    struct vault_error *ret_error);
+
+/* A claim that a client sets. */
+enum vault_claim_type {
+	VAULT_CLAIM_STRING = 's',
+	VAULT_CLAIM_INTEGER = 'i', /* decimal digits, perhaps a minus */
+	VAULT_CLAIM_BOOL = 'b',    /* "true" or "false" */
+	VAULT_CLAIM_LIST = 'a',    /* strings, NULL-ended */
+};
+
+struct vault_claim {
+	const char *name;
+	enum vault_claim_type type;
+	const char *value;       /* not of a list */
+	const char *const *list; /* of a list */
+};
+
+/*
+ * Write "n" claims as the value of a wish's "claims" into the "size" bytes at
+ * "out".  Returns how many, or 0 if they do not fit.
+ */
+size_t vault_claims(
+    const struct vault_claim *claims, size_t n, void *out, size_t size);
+
+/*
+ * The public half of the profile's key: "format" is jwk, pem, x509, csr or ssh;
+ * the row has it as "text".  "staged": of the key that waits for --activate.
+ */
+int vault_pubkey(struct vault *v, const char *profile, const char *format,
+    int staged, const struct vault_rows *rows, struct vault_error *ret_error);
+
+/*
+ * The keys that signatures may be of: a row for each profile, its "keys" a JWK
+ * set's (RFC 7517).  "profile" NULL: of all that the caller may read.
+ */
+int vault_jwks(struct vault *v, const char *profile,
+    const struct vault_rows *rows, struct vault_error *ret_error);
+
 /* A name and a value.  The value may be any bytes, and is never copied
  * anywhere but into locked memory, which is wiped. */
 struct vault_pair {
@@ -124,6 +180,24 @@ int vault_act(struct vault *v, const struct vault_pair *pairs, size_t n,
     struct vault_error *ret_error);
 
 /*
+ * The whole store as it is at one moment: a run of changes, as
+ * protocol/change.h has it, given to "on_data" in pieces.  It is whole only if
+ * this returns 0.  Nothing in it is readable without a key slot's secret.
+ */
+int vault_backup(struct vault *v,
+    int (*on_data)(void *arg, const uint8_t *p, size_t len), void *arg,
+    uint64_t *ret_audit, struct vault_error *ret_error);
+
+/*
+ * An act, as vault_act(), that brings a run with it: what "on_read" gives,
+ * called as for a request's body.
+ */
+int vault_restore(struct vault *v, const struct vault_pair *pairs, size_t n,
+    int (*on_read)(void *arg, uint8_t *p, size_t size, size_t *ret_n),
+    void *arg, char *ret_text /* VAULT_TEXT_MAX + 1 bytes */,
+    uint64_t *ret_audit, struct vault_error *ret_error);
+
+/*
  * The key that acts are sealed to: the first line of "keeper.pub" in the
  * folder of the vault's socket.  Refused, with the code "keeper-key", unless
  * file and folder belong to root (the file else to the folder's owner) and
@@ -138,6 +212,7 @@ enum vault_body {
 	VAULT_BODY_BYTES,  /* "length" bytes at "bytes" */
 	VAULT_BODY_FILE,   /* exactly "length" bytes from "fd" */
 	VAULT_BODY_STREAM, /* what "fd" gives until its end */
+	VAULT_BODY_READ,   /* what on_read() gives until it gives nothing */
 };
 
 struct vault_request {
@@ -149,6 +224,9 @@ struct vault_request {
 	const void *bytes;
 	uint64_t length;
 	int fd; /* read as the vault takes it; stays the caller's */
+
+	/* The next of the body's bytes, 1 to "size" of them; 0 at its end. */
+	int (*on_read)(void *arg, uint8_t *p, size_t size, size_t *ret_n);
 
 	/* The answer begins; "headers" is "len" bytes of lines as above. */
 	int (*on_response)(void *arg, int status, const char *headers,

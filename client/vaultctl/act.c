@@ -15,9 +15,9 @@ act_free(struct act *act)
 	act->nfiles = 0;
 }
 
-static void
-add(struct act *act, const char *prefix, const char *name, const void *value,
-    size_t len)
+void
+act_bytes(struct act *act, const char *prefix, const char *name,
+    const void *value, size_t len)
 {
 	char *full = act->names[act->n];
 
@@ -30,14 +30,14 @@ act_text(
     struct act *act, const char *prefix, const char *name, const char *value)
 {
 	if (value != NULL)
-		add(act, prefix, name, value, strlen(value));
+		act_bytes(act, prefix, name, value, strlen(value));
 }
 
 void
 act_intake(struct act *act, const struct intake *intake)
 {
 	for (size_t i = 0; i < intake->nfields; i++)
-		add(act, ACT_FIELD, intake->fields[i].name,
+		act_bytes(act, ACT_FIELD, intake->fields[i].name,
 		    intake->fields[i].value, intake->fields[i].len);
 }
 
@@ -147,7 +147,7 @@ add_file(struct ctl *ctl, struct act *act, const char *name, const char *path)
 	if (r != 0)
 		return ctl_failed(
 		    ctl, "--set %s: %s: %s", name, path, file_why(r));
-	add(act, ACT_SET, name, act->files[act->nfiles++], n);
+	act_bytes(act, ACT_SET, name, act->files[act->nfiles++], n);
 	return STATUS_DONE;
 }
 

@@ -31,6 +31,10 @@ void act_free(struct act *act);
 void act_text(
     struct act *act, const char *prefix, const char *name, const char *value);
 
+/* The same for bytes. */
+void act_bytes(struct act *act, const char *prefix, const char *name,
+    const void *value, size_t len);
+
 /*
  * Add the options that all kinds of change share, checked: title, health,
  * expires, rotate-every, no-verify, new-account.  Returns STATUS_DONE or what

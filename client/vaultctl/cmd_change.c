@@ -96,6 +96,18 @@ find_credential(json_t *system, const char *kind)
 }
 
 static int
+add_generate(struct ctl *ctl, struct act *act)
+{
+	if (ctl_option(ctl, "stdin") != NULL || ctl_option(ctl, "file") != NULL)
+		return ctl_usage(ctl,
+		    "--generate makes the key; --stdin and --file give one");
+	act_text(act, "", "generate", "1");
+	act_text(act, "", "alg", ctl_option(ctl, "alg"));
+	act_text(act, "", "bits", ctl_option(ctl, "bits"));
+	return STATUS_DONE;
+}
+
+static int
 add_credential(struct ctl *ctl, struct change *c, const char *kind)
 {
 	json_t *credential = find_credential(only_row(&c->system), kind);
@@ -106,12 +118,15 @@ add_credential(struct ctl *ctl, struct change *c, const char *kind)
 		    "the system takes no such kind of "
 		    "credential; \"vaultctl catalog show %s\" lists them",
 		    text_of(only_row(&c->system), "system"));
+	act_text(&c->act, "", "credential", text_of(credential, "kind"));
+	if (ctl_option(ctl, "generate") != NULL)
+		return add_generate(ctl, &c->act);
 	if ((r = intake_init(&c->intake, credential)) != 0)
 		return ctl_failed(
 		    ctl, "the fields of the credential: %s", verr_text(r));
+	c->intake.key = strcmp(text_of(credential, "kind"), "jwt") == 0;
 	if ((status = intake_take(ctl, &c->intake)) != STATUS_DONE)
 		return status;
-	act_text(&c->act, "", "credential", text_of(credential, "kind"));
 	act_intake(&c->act, &c->intake);
 	return STATUS_DONE;
 }
@@ -156,6 +171,14 @@ out:
 	return status;
 }
 
+static bool
+gives_credential(struct ctl *ctl)
+{
+	return ctl_option(ctl, "stdin") != NULL ||
+	    ctl_option(ctl, "file") != NULL ||
+	    ctl_option(ctl, "generate") != NULL;
+}
+
 /*
  * Where a credential goes changes only with the whole credential.
  */
@@ -166,14 +189,13 @@ set_link(struct ctl *ctl, struct change *c)
 	int status;
 
 	if (ctl_option(ctl, "set") == NULL && kind == NULL &&
-	    ctl_option(ctl, "stdin") == NULL && ctl_option(ctl, "file") == NULL)
+	    !gives_credential(ctl))
 		return STATUS_DONE;
 	if ((status = ask_profile(ctl, c)) != STATUS_DONE ||
 	    (status = act_settings(
 	         ctl, &c->act, only_row(&c->system), false)) != STATUS_DONE)
 		return status;
-	if (!c->act.sealed && kind == NULL &&
-	    ctl_option(ctl, "stdin") == NULL && ctl_option(ctl, "file") == NULL)
+	if (!c->act.sealed && kind == NULL && !gives_credential(ctl))
 		return STATUS_DONE;
 	if (kind == NULL)
 		kind = text_of(only_row(&c->profile), "credential");
@@ -203,25 +225,6 @@ out:
 	return status;
 }
 
-int
-cmd_rotate(struct ctl *ctl)
-{
-	struct change c;
-	int status;
-
-	change_init(&c);
-	if ((status = begin(ctl, &c, "rotate")) != STATUS_DONE ||
-	    (status = act_options(ctl, &c.act)) != STATUS_DONE ||
-	    (status = ask_profile(ctl, &c)) != STATUS_DONE ||
-	    (status = add_credential(ctl, &c,
-	         text_of(only_row(&c.profile), "credential"))) != STATUS_DONE)
-		goto out;
-	status = act_send(ctl, &c.act);
-out:
-	change_free(&c);
-	return status;
-}
-
 /*
  * An act that needs nothing but the profile's name.
  */
@@ -234,6 +237,72 @@ change_status(struct ctl *ctl, const char *verb)
 	change_init(&c);
 	if ((status = begin(ctl, &c, verb)) == STATUS_DONE)
 		status = act_send(ctl, &c.act);
+	change_free(&c);
+	return status;
+}
+
+/*
+ * Which of the ways of rotating it is: the act's verb.
+ */
+static const char *
+rotate_verb(struct ctl *ctl)
+{
+	static const char *const ways[] = {"stage", "activate", "abort"};
+	const char *verb = "rotate";
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		if (ctl_option(ctl, ways[i]) != NULL) {
+			verb = ways[i];
+			n++;
+		}
+	return n > 1 ? NULL : verb;
+}
+
+/*
+ * The public half of what was staged, for whoever has to tell the upstream.
+ */
+static int
+show_staged(struct ctl *ctl)
+{
+	struct rows rows;
+	struct vault_rows sink;
+	int status = STATUS_DONE;
+
+	rows_init(&rows);
+	sink = rows_sink(&rows);
+	if (vault_pubkey(ctl->vault, ctl_word(ctl, 0), "pem", 1, &sink,
+	        &ctl->error) != 0)
+		status = ctl_refused(ctl);
+	else if (!ctl->json)
+		fputs(text_of(only_row(&rows), "text"), ctl->out.f);
+	rows_free(&rows);
+	return status;
+}
+
+int
+cmd_rotate(struct ctl *ctl)
+{
+	const char *verb = rotate_verb(ctl);
+	struct change c;
+	int status;
+
+	if (verb == NULL)
+		return ctl_usage(
+		    ctl, "--stage, --activate and --abort are alternatives");
+	if (verb[0] == 'a')
+		return change_status(ctl, verb);
+	change_init(&c);
+	if ((status = begin(ctl, &c, verb)) != STATUS_DONE ||
+	    (status = act_options(ctl, &c.act)) != STATUS_DONE ||
+	    (status = ask_profile(ctl, &c)) != STATUS_DONE ||
+	    (status = add_credential(ctl, &c,
+	         text_of(only_row(&c.profile), "credential"))) != STATUS_DONE)
+		goto out;
+	status = act_send(ctl, &c.act);
+	if (status == STATUS_DONE && strcmp(verb, "stage") == 0)
+		status = show_staged(ctl);
+out:
 	change_free(&c);
 	return status;
 }

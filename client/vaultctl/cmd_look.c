@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "client/vaultctl/ctl.h"
+#include "client/vaultctl/job.h"
 
 /* clang-format off */
 static const struct column vault_columns[] = {
@@ -8,6 +9,7 @@ static const struct column vault_columns[] = {
 	{"vault", "vault"},
 	{"since", "since"},
 	{"generation", "generation"},
+	{"key_epoch", "root key epoch"},
 	{"profiles", "profiles"},
 	{"customers", "customers"},
 	{"systems", "systems"},
@@ -46,11 +48,30 @@ static const struct column whoami_columns[] = {
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static bool
-is_kind(json_t *row, const char *kind)
+is_sealed(json_t *row)
 {
-	const char *found = json_string_value(json_object_get(row, "kind"));
+	const char *state = json_string_value(json_object_get(row, "state"));
 
-	return found != NULL && strcmp(found, kind) == 0;
+	return state != NULL && strcmp(state, "sealed") == 0;
+}
+
+static void
+print_vault(struct output *o, json_t *row)
+{
+	output_list(o, vault_columns, COUNT(vault_columns), row);
+	if (is_sealed(row))
+		output_line(
+		    o, "\nNothing works until it is unsealed: vaultctl unseal");
+	fputc('\n', o->f);
+}
+
+static void
+print_job(struct output *o, json_t *row)
+{
+	char text[JOB_TEXT_MAX];
+
+	job_words(row, text);
+	output_line(o, "%s\n", text);
 }
 
 int
@@ -72,11 +93,11 @@ cmd_status(struct ctl *ctl)
 	}
 	json_array_foreach(rows.list, i, row)
 	{
-		if (is_kind(row, "vault")) {
-			output_list(&ctl->out, vault_columns,
-			    COUNT(vault_columns), row);
-			fputc('\n', ctl->out.f);
-		} else if (is_kind(row, "room"))
+		if (job_row_is(row, "vault"))
+			print_vault(&ctl->out, row);
+		else if (job_row_is(row, "job"))
+			print_job(&ctl->out, row);
+		else if (job_row_is(row, "room"))
 			(void)json_array_append(rooms, row);
 	}
 	output_table(&ctl->out, room_columns, COUNT(room_columns), rooms);

@@ -1,8 +1,11 @@
 #include "client/vaultctl/ctl.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "client/vaultctl/prompt.h"
 #include "policy/origin.h"
 
 #define SAID_MAX 4096
@@ -42,8 +45,12 @@ ctl_refused(struct ctl *ctl)
 		snprintf(again, sizeof(again), "; try again in %u s",
 		    (unsigned)e->retry_after);
 	fflush(ctl->out.f);
-	output_line(&ctl->err, "vaultctl: %s%s (%s%s)", e->sentence, again,
-	    e->code, audit);
+	if (strcmp(e->code, "sealed") == 0)
+		output_line(&ctl->err,
+		    "vaultctl: the vault is sealed (vaultctl unseal)");
+	else
+		output_line(&ctl->err, "vaultctl: %s%s (%s%s)", e->sentence,
+		    again, e->code, audit);
 	if (ctl->vault == NULL && strcmp(e->code, "not-reachable") == 0)
 		output_line(&ctl->err,
 		    "vaultctl: name another socket with "
@@ -119,4 +126,24 @@ ctl_check_profile(struct ctl *ctl, const char *word)
 	return ctl_usage(ctl,
 	    "a profile is named CUSTOMER/NAME, each of lower-"
 	    "case letters, digits and '-'");
+}
+
+int
+ctl_confirm(struct ctl *ctl, const char *question, const char *word)
+{
+	uint8_t typed[128];
+	size_t n = 0;
+	int tty, r;
+
+	if (ctl_option(ctl, "yes") != NULL)
+		return STATUS_DONE;
+	if ((tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)) < 0)
+		return ctl_usage(ctl,
+		    "there is no terminal to ask at whether this is meant: "
+		    "say so with --yes");
+	r = prompt_read(tty, question, true, typed, sizeof(typed), &n);
+	close(tty);
+	if (r == 0 && n == strlen(word) && memcmp(typed, word, n) == 0)
+		return STATUS_DONE;
+	return ctl_failed(ctl, "that is not \"%s\": nothing was changed", word);
 }

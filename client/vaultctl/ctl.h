@@ -18,12 +18,13 @@ enum exit_status {
 	STATUS_USAGE = 2,
 	STATUS_DENIED = 3,
 	STATUS_NOT_FOUND = 4,
+	STATUS_UNREACHABLE = 5,
 };
 
 struct ctl;
 
 struct command {
-	const char *name; /* one word or two */
+	const char *name; /* one to three words */
 	const char *arguments;
 	const char *verb; /* of the policy; NULL: none is needed */
 	const char *help; /* one line */
@@ -71,6 +72,13 @@ void ctl_rows(struct ctl *ctl, struct rows *ret);
 MUST_CHECK
 int ctl_check_profile(struct ctl *ctl, const char *word);
 
+/*
+ * STATUS_DONE if --yes was given or "word" is typed in answer to "question",
+ * which has to be harmless, else what to exit with, having said why.
+ */
+MUST_CHECK
+int ctl_confirm(struct ctl *ctl, const char *question, const char *word);
+
 /* What a word or an option's value is, or NULL if it was not given. */
 const char *ctl_word(const struct ctl *ctl, size_t i);
 const char *ctl_option(const struct ctl *ctl, const char *name);
@@ -91,8 +99,22 @@ int cmd_profile_disable(struct ctl *ctl);
 int cmd_profile_remove(struct ctl *ctl);
 int cmd_rotate(struct ctl *ctl);
 int cmd_request(struct ctl *ctl);
+int cmd_sign(struct ctl *ctl);
+int cmd_pubkey(struct ctl *ctl);
+int cmd_jwks(struct ctl *ctl);
 int cmd_policy_check(struct ctl *ctl);
 int cmd_policy_explain(struct ctl *ctl);
 int cmd_audit_show(struct ctl *ctl);
+int cmd_seal(struct ctl *ctl);
+int cmd_unseal(struct ctl *ctl);
+int cmd_slot_list(struct ctl *ctl);
+int cmd_slot_add(struct ctl *ctl);
+int cmd_slot_remove(struct ctl *ctl);
+int cmd_key_rotate(struct ctl *ctl);
+int cmd_key_destroy(struct ctl *ctl);
+int cmd_backup(struct ctl *ctl);
+int cmd_restore(struct ctl *ctl);
+int cmd_doctor(struct ctl *ctl);
+int cmd_completion(struct ctl *ctl);
 
 #endif /* VAULTCTL_CTL_H */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "client/vaultctl/file.h"
+#include "client/vaultctl/keyfile.h"
 #include "client/vaultctl/prompt.h"
 
 static int
@@ -32,9 +33,18 @@ add_field(struct intake *s, json_t *field)
 }
 
 int
-intake_init(struct intake *s, json_t *credential)
+intake_guard(void)
 {
 	const struct rlimit none = {0, 0};
+
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)setrlimit(RLIMIT_CORE, &none);
+	return sodium_init() < 0 ? VERR_NOMEM : 0;
+}
+
+int
+intake_init(struct intake *s, json_t *credential)
+{
 	json_t *fields = json_object_get(credential, "fields"), *field;
 	size_t i;
 	int r;
@@ -45,11 +55,8 @@ intake_init(struct intake *s, json_t *credential)
 		return VERR_FORMAT;
 	json_array_foreach(
 	    fields, i, field) if ((r = add_field(s, field)) != 0) return r;
-	/* From here on no dump and no debugger; before, the vault may look. */
-	(void)prctl(PR_SET_DUMPABLE, 0);
-	(void)setrlimit(RLIMIT_CORE, &none);
-	if (sodium_init() < 0)
-		return VERR_NOMEM;
+	if ((r = intake_guard()) != 0)
+		return r;
 	s->memory = sodium_malloc(INTAKE_MAX);
 	return s->memory == NULL ? VERR_NOMEM : 0;
 }
@@ -150,6 +157,45 @@ intake_parse(struct intake *s, size_t n, char why[static INTAKE_WHY_MAX])
 	return 0;
 }
 
+/*
+ * The passphrase of a key file is asked for at the terminal.
+ */
+static int
+ask_passphrase(void *arg, char *buf, size_t size, size_t *ret_n)
+{
+	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY), r;
+
+	(void)arg;
+	if (tty < 0)
+		return VERR_CLOSED;
+	r = prompt_read(tty, "Passphrase of the key file: ", false,
+	    (uint8_t *)buf, size, ret_n);
+	close(tty);
+	return r;
+}
+
+/*
+ * The first "n" bytes of s->memory are a key file: the vault takes PKCS#8.
+ */
+static int
+take_key(struct ctl *ctl, struct intake *s, size_t n, const char *what)
+{
+	static const struct keyfile_ask ask = {ask_passphrase, NULL};
+	uint8_t *der = s->memory + INTAKE_MAX - KEYFILE_DER_MAX;
+	const char *why = verr_text(VERR_NOMEM);
+	struct intake_field *f = &s->fields[0];
+
+	if (n > INTAKE_MAX - KEYFILE_DER_MAX)
+		return ctl_failed(ctl, "%s: %s", what, verr_text(VERR_TOOBIG));
+	if (keyfile_read(slice_of(s->memory, n), &ask, der, &f->len, &why) !=
+	    0) {
+		(void)ctl_failed(ctl, "the key in %s: %s", what, why);
+		return STATUS_USAGE;
+	}
+	f->value = der;
+	return STATUS_DONE;
+}
+
 static int
 take_input(struct ctl *ctl, struct intake *s, int fd, const char *what)
 {
@@ -159,6 +205,8 @@ take_input(struct ctl *ctl, struct intake *s, int fd, const char *what)
 
 	if (r != 0)
 		return ctl_failed(ctl, "%s: %s", what, file_why(r));
+	if (s->key)
+		return take_key(ctl, s, n, what);
 	if (intake_parse(s, n, why) != 0) {
 		(void)ctl_failed(ctl, "the credential in %s: %s", what, why);
 		return STATUS_USAGE;
@@ -209,6 +257,10 @@ intake_take(struct ctl *ctl, struct intake *s)
 		close(fd);
 		return status;
 	}
+	if (s->key)
+		return ctl_usage(ctl,
+		    "a private key is given by --file FILE or --stdin, or made "
+		    "in the vault by --generate");
 	if ((fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)) < 0)
 		return ctl_usage(ctl,
 		    "there is no terminal to ask for the "

@@ -24,9 +24,17 @@ struct intake_field {
 
 struct intake {
 	uint8_t *memory; /* INTAKE_MAX bytes */
+	bool key;        /* it is a private key: keyfile.h reads it */
 	size_t nfields;
 	struct intake_field fields[INTAKE_FIELDS_MAX];
 };
+
+/*
+ * From here on no dump and no debugger: before a secret is read, and after
+ * ctl_connect(), since the vault looks at who comes.  Returns 0 or VERR_NOMEM.
+ */
+MUST_CHECK
+int intake_guard(void);
 
 /*
  * Begin with the fields of "credential", as a catalog's row has it.  Returns 0,

@@ -4,7 +4,27 @@
 #include "client/vaultctl/help.h"
 #include "protocol/frame.h"
 
-#define NAMES_MAX 64
+#define NAMES_MAX    64
+#define NAME_MAX_LEN 64 /* of a command, with its end */
+
+/*
+ * How many of "words" are the whole of "name", which has one word or more;
+ * 0 if they do not begin with it.
+ */
+static int
+count_words(const char *name, char *const *words)
+{
+	for (int n = 0; words[n] != NULL; n++) {
+		size_t len = strcspn(name, " ");
+
+		if (strncmp(words[n], name, len) != 0 || words[n][len] != '\0')
+			return 0;
+		if (name[len] == '\0')
+			return n + 1;
+		name += len + 1;
+	}
+	return 0;
+}
 
 /*
  * The command that these words begin with, and how many of them name it.
@@ -12,34 +32,42 @@
 static const struct command *
 find_command(char *const *words, int *ret_n)
 {
-	for (const struct command *c = commands; c->name != NULL; c++) {
-		size_t n = strcspn(c->name, " ");
-
-		if (words[0] == NULL || strncmp(words[0], c->name, n) != 0 ||
-		    words[0][n] != '\0')
-			continue;
-		if (c->name[n] == '\0') {
-			*ret_n = 1;
+	for (const struct command *c = commands; c->name != NULL; c++)
+		if ((*ret_n = count_words(c->name, words)) > 0)
 			return c;
-		}
-		if (words[1] != NULL &&
-		    strcmp(words[1], c->name + n + 1) == 0) {
-			*ret_n = 2;
-			return c;
-		}
-	}
 	return NULL;
 }
 
 static bool
-is_group(const char *word)
+is_group(const char *text)
 {
-	size_t n = strlen(word);
+	size_t n = strlen(text);
 
 	for (const struct command *c = commands; c->name != NULL; c++)
-		if (strncmp(c->name, word, n) == 0 && c->name[n] == ' ')
+		if (strncmp(c->name, text, n) == 0 && c->name[n] == ' ')
 			return true;
 	return false;
+}
+
+/*
+ * The words that lead to commands, but are none: "key slot".  Returns how many
+ * there are.
+ */
+static int
+find_group(char *const *words, char out[static NAME_MAX_LEN])
+{
+	char text[NAME_MAX_LEN];
+	int n = 0;
+
+	out[0] = '\0';
+	for (; words[n] != NULL; n++) {
+		if (snprintf(text, sizeof(text), "%s%s%s", out,
+		        n > 0 ? " " : "", words[n]) >= (int)sizeof(text) ||
+		    !is_group(text))
+			break;
+		memcpy(out, text, sizeof(text));
+	}
+	return n;
 }
 
 /*
@@ -49,20 +77,21 @@ static int
 unknown_command(struct ctl *ctl, char *const *words)
 {
 	const char *names[NAMES_MAX + 1] = {NULL}, *near;
-	char typed[64];
+	char group[NAME_MAX_LEN], typed[2 * NAME_MAX_LEN];
 	size_t n = 0;
+	int led;
 
 	if (words[0] == NULL)
 		return ctl_usage(ctl, "which command?");
-	if (is_group(words[0]) && words[1] == NULL) {
-		help_all(&ctl->err, words[0]);
+	led = find_group(words, group);
+	if (words[led] == NULL) {
+		help_all(&ctl->err, group);
 		return STATUS_USAGE;
 	}
 	for (const struct command *c = commands; c->name && n < NAMES_MAX; c++)
 		names[n++] = c->name;
-	snprintf(typed, sizeof(typed), "%s%s%s", words[0],
-	    words[1] != NULL && is_group(words[0]) ? " " : "",
-	    words[1] != NULL && is_group(words[0]) ? words[1] : "");
+	snprintf(typed, sizeof(typed), "%s%s%s", group, led > 0 ? " " : "",
+	    words[led]);
 	near = options_nearest(typed, names);
 	if (near != NULL)
 		return ctl_usage(ctl,
@@ -75,11 +104,12 @@ unknown_command(struct ctl *ctl, char *const *words)
 static int
 run_help(struct ctl *ctl, char *const *words)
 {
+	char group[NAME_MAX_LEN];
 	const struct command *c;
-	int n;
+	int n = find_group(words, group);
 
-	if (words[0] == NULL || (is_group(words[0]) && words[1] == NULL)) {
-		help_all(&ctl->out, words[0]);
+	if (words[n] == NULL) {
+		help_all(&ctl->out, n > 0 ? group : NULL);
 		return STATUS_DONE;
 	}
 	if ((c = find_command(words, &n)) == NULL)

@@ -237,3 +237,22 @@ options_get(const struct options *o, const char *name)
 
 	return options_next(o, name, &at);
 }
+
+int
+options_number(
+    const char *text, size_t n, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	uint64_t value = 0;
+
+	if (n == 0 || n > 18)
+		return VERR_FORMAT;
+	for (size_t i = 0; i < n; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return VERR_FORMAT;
+		value = value * 10 + (uint64_t)(text[i] - '0');
+	}
+	if (value < min || value > max)
+		return VERR_FORMAT;
+	*ret = value;
+	return 0;
+}

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "protocol/verr.h"
 
@@ -55,6 +56,13 @@ const char *options_get(const struct options *o, const char *name);
  * The value of a repeated option from *at (0 at first) on, or NULL at the end.
  */
 const char *options_next(const struct options *o, const char *name, size_t *at);
+
+/*
+ * Read decimal digits alone, "min" to "max".  Returns 0 or VERR_FORMAT.
+ */
+MUST_CHECK
+int options_number(
+    const char *text, size_t n, uint64_t min, uint64_t max, uint64_t *ret);
 
 /*
  * A word of the NULL-ended "names" is nearer to "text" than it is to nothing:

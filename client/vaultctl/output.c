@@ -182,6 +182,7 @@ paint(const char *key, const char *value)
 	    {"status", "disabled", "90"}, /* slate */
 	    {"status", "pending", "34"},  /* blue */
 	    {"state", "ready", "32"},
+	    {"state", "sealed", "33"},
 	    {"up", "yes", "32"},
 	    {"up", "no", "31"},
 	    {"permitted", "yes", "32"},
