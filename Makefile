@@ -15,7 +15,7 @@ BUILD	 = -std=gnu11 -D_GNU_SOURCE -I. -MMD -MP $(WARN)
 LINK	 = -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code \
 	   -Wl,-z,ibtplt,-z,shstk,--as-needed
 
-objs	 = $(patsubst %.c,$O/obj/%.o,$(wildcard $(1)/*.c))
+objs	 = $(patsubst %.c,$O/obj/%.o,$(filter-out %/example.c,$(wildcard $(1)/*.c)))
 core	 = $(filter-out %/codec.o %/frame.o %/lex.o,$(call objs,protocol))
 codec	 = $O/obj/protocol/codec.o $O/obj/protocol/frame.o
 lex	 = $O/obj/protocol/lex.o
@@ -24,7 +24,10 @@ room	 = $(call objs,vaultd/base) $(core) $(call objs,vaultd/$(1))
 
 ROOMS	 = gate keeper ledger courier dialer
 BINS	 = $O/bin/vaultd $O/bin/vaultctl $(addprefix $O/libexec/vaultd/,$(ROOMS))
-LIBS_O	 = $O/lib/libvaultclient.a $O/lib/libvaultclient.so
+VERSION	:= $(shell sed -n 's/.define VAULTCLIENT_VERSION "\(.*\)"/\1/p' client/vaultclient.h)
+SONAME	 = libvaultclient.so.0
+LIBS_O	 = $O/lib/libvaultclient.a $O/lib/libvaultclient.so \
+	   $O/lib/pkgconfig/vaultclient.pc $O/obj/client/example.o
 
 all: $(BINS) $(LIBS_O) catalog
 
@@ -35,8 +38,9 @@ $O/libexec/vaultd/keeper:   $(call room,keeper) $(rules)
 $O/libexec/vaultd/ledger:   $(call room,ledger)
 $O/libexec/vaultd/courier:  $(call room,courier)
 $O/libexec/vaultd/dialer:   $(call room,dialer) $O/obj/policy/network.o
-$O/bin/vaultctl:	    $(call objs,client/vaultctl) $(call objs,client) \
-			    $(core) $(codec) $(rules)
+$O/bin/vaultctl:	    $(call objs,client/vaultctl) $(core) $(rules) \
+			    $O/obj/vaultd/base/zerofree.o \
+			    $O/lib/libvaultclient.a
 
 $O/bin/vaultd:		    LIBS = -lseccomp
 $O/libexec/vaultd/gate:	    LIBS = -lseccomp -ltpl -ljansson
@@ -44,21 +48,38 @@ $O/libexec/vaultd/keeper:   LIBS = -lseccomp -lsodium -lcrypto -lpthread
 $O/libexec/vaultd/ledger:   LIBS = -lseccomp -lsqlite3
 $O/libexec/vaultd/courier:  LIBS = -lseccomp -lcurl -lssl -lcrypto -ljansson
 $O/libexec/vaultd/dialer:   LIBS = -lseccomp -lcares
-$O/bin/vaultctl:	    LIBS = -ltpl -ljansson -lsodium
+$O/bin/vaultctl:	    LIBS = -ltpl -ljansson -lsodium -lcrypto
 $(BINS):
 	@mkdir -p $(@D)
 	@echo "  LINK	$@"
 	@$(CC) $(OPT) $(LINK) -o $@ $^ $(LIBS)
 
-$O/lib/libvaultclient.a: $(call objs,client) $(core) $(codec)
+# The library is one object in which only the names of the map can be seen,
+# so that a program that is linked with it, as vaultctl is, finds nothing else.
+$O/lib/libvaultclient.a: $(call objs,client) $(core) $(codec) client/vaultclient.map
 	@mkdir -p $(@D)
 	@echo "  AR	$@"
-	@rm -f $@ && $(AR) rcs $@ $^
+	@sed -n 's/^	\(vault_[a-z_]*\);/\1/p' client/vaultclient.map >$(@:.a=.names)
+	@$(LD) -r -o $(@:.a=.o) $(filter %.o,$^)
+	@objcopy --keep-global-symbols=$(@:.a=.names) $(@:.a=.o)
+	@rm -f $@ && $(AR) rcs $@ $(@:.a=.o) && rm $(@:.a=.o) $(@:.a=.names)
 
-$O/lib/libvaultclient.so: $(patsubst $O/obj/%,$O/pic/%,$(call objs,client) $(core) $(codec))
+$O/lib/libvaultclient.so: $(patsubst $O/obj/%,$O/pic/%,$(call objs,client) $(core) $(codec)) \
+    client/vaultclient.map
 	@mkdir -p $(@D)
 	@echo "  LINK	$@"
-	@$(CC) $(OPT) -shared $(filter-out -pie,$(LINK)) -o $@ $^ -ltpl -lsodium
+	@$(CC) $(OPT) -shared $(filter-out -pie,$(LINK)) -Wl,-soname,$(SONAME) \
+	    -Wl,--version-script=client/vaultclient.map \
+	    -o $@.$(VERSION) $(filter %.o,$^) -ltpl -lsodium
+	@ln -sf $(@F).$(VERSION) $(@D)/$(SONAME) && ln -sf $(SONAME) $@
+
+# PREFIX and the folder of the header, as this build or as installed.
+pc	 = sed 's|@PREFIX@|$(1)|; s|@INCLUDE@|$(2)|; s|@VERSION@|$(VERSION)|' \
+	   client/vaultclient.pc.in
+$O/lib/pkgconfig/vaultclient.pc: client/vaultclient.pc.in client/vaultclient.h
+	@mkdir -p $(@D)
+	@$(call pc,$(abspath $O),$(CURDIR)/client) >$@
+$O/obj/client/example.o: BUILD += -Iclient
 
 catalog: $(patsubst %,$O/share/%,$(wildcard vaultd/catalog/*.conf))
 $O/share/vaultd/catalog/%.conf: vaultd/catalog/%.conf
@@ -119,6 +140,7 @@ fuzz_account	= vaultd/courier
 fuzz_act	= vaultd/keeper vaultd/courier
 fuzz_answer	= vaultd/courier
 fuzz_audit	= vaultd/keeper
+fuzz_backup	= client/vaultctl client
 fuzz_config	= vaultd/supervisor
 fuzz_date	= vaultd/keeper client/vaultctl
 fuzz_filter	= vaultd/ledger
@@ -129,22 +151,25 @@ fuzz_injection	= vaultd/courier
 fuzz_intake	= client/vaultctl client
 fuzz_json	= vaultd/keeper
 fuzz_keeperkey	= client vaultd/supervisor
+fuzz_keyfile	= client/vaultctl client vaultd/keeper
 fuzz_names	= vaultd/keeper vaultd/supervisor
 fuzz_options	= client/vaultctl
 fuzz_origin	= vaultd/gate
 fuzz_path	= vaultd/courier
+fuzz_pkey	= vaultd/keeper
 fuzz_profile	= vaultd/keeper
 fuzz_render	= vaultd/keeper vaultd/courier
 fuzz_request	= vaultd/courier
 fuzz_route	= vaultd/gate
 fuzz_rows	= client/vaultctl
+fuzz_wish	= vaultd/gate
 fuzzed	 = $(patsubst %,$O/fuzz/%.a,$(fuzz_$(1)) vaultd/base policy protocol)
 
 $O/fuzz/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  FUZZCC $<"
 	@$(FUZZCC) -c -o $@ $<
-$O/fuzz/%.a: $$(filter-out %/main.o %/zerofree.o %/allowlist.o, \
+$O/fuzz/%.a: $$(filter-out %/main.o %/zerofree.o %/allowlist.o %/example.o, \
     $$(patsubst %.c,$O/fuzz/%.o,$$(wildcard $$*/*.c)))
 	@rm -f $@ && ar rcs $@ $^
 $O/tests/fuzz/fuzz_%: $O/fuzz/tests/fuzz/fuzz_%.o $$(call fuzzed,$$*)
@@ -163,14 +188,22 @@ mutant:
 SEEDERS	 = $(patsubst %.c,$O/%,$(wildcard tests/fuzz/seed_*.c))
 $(SEEDERS): $O/tests/fuzz/%: $O/obj/tests/fuzz/%.o $(core) $(codec)
 	@mkdir -p $(@D)
-	@$(CC) $(OPT) $(LINK) -o $@ $^ -ltpl
+	@$(CC) $(OPT) $(LINK) -o $@ $^ -ltpl -lsodium
 $O/tests/fuzz/seeds/made: $(SEEDERS) $(wildcard tests/fuzz/seeds/*/*)
 	@rm -rf $(@D) && mkdir -p $(@D)
 	@cp -r tests/fuzz/seeds/* $(@D)
 	@for s in $(SEEDERS); do $$s $(@D) || exit 1; done
 	@touch $@
 
-tests: all $(UNITS) $(WALLS) $(FUZZERS) $O/tests/fuzz/seeds/made $O/tests/support/oldkernel
+# Peers from npm, by the lock file, with a Node.js that runs them all.
+$O/npm/made: tests/npm/package.json tests/npm/package-lock.json
+	@mkdir -p $(@D)
+	@cp $^ $(@D)
+	@cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+tests: $O/npm/made all $(UNITS) $(WALLS) $(FUZZERS) $O/tests/fuzz/seeds/made $O/tests/support/oldkernel \
+    $O/tests/bench/mkstore
 $O/tests/support/oldkernel: tests/support/oldkernel.c
 	@mkdir -p $(@D)
 	@$(CC) $(OPT) -D_GNU_SOURCE $(WARN) -o $@ $< -lseccomp
@@ -190,29 +223,67 @@ demo:
 lint:
 	@packaging/install-deps build lint
 	@tests/lint
-bench: all $O/tests/bench/loadgen
+BENCH	 = $(addprefix $O/tests/bench/,loadgen signgen mkstore readrows updates)
+bench: all $(BENCH)
 	@packaging/install-deps build demo bench
 	@$(if $(filter load,$B),,tests/bench/run --build $O $(if $B,--only $B))
 	@$(if $(filter-out load,$B),,tests/bench/load.py --build $O)
-$O/tests/bench/loadgen: $O/obj/tests/bench/loadgen.o $(core) $(codec)
+$O/tests/bench/%gen: $O/obj/tests/bench/%gen.o $(core) $(codec)
 	@mkdir -p $(@D)
 	@echo "  LINK	$@"
-	@$(CC) $(OPT) $(LINK) -o $@ $^ -ltpl
+	@$(CC) $(OPT) $(LINK) -o $@ $^ -ltpl -lsodium -lcrypto
+# What seals in the keeper, and what stores in the ledger.
+sealing	 = $(addprefix keeper/,keys slot index super tree profile json when \
+	   pubkey der pkey)
+$O/tests/bench/mkstore: $O/obj/tests/bench/mkstore.o \
+    $(patsubst %,$O/obj/vaultd/%.o,$(sealing) ledger/store ledger/scrub) \
+    $(call objs,vaultd/base) $(core) $(rules)
+	@mkdir -p $(@D)
+	@echo "  LINK	$@"
+	@$(CC) $(OPT) $(LINK) -o $@ $^ -lseccomp -lsodium -lcrypto -lsqlite3
+$O/tests/bench/readrows: $O/obj/tests/bench/readrows.o $(core)
+	@mkdir -p $(@D)
+	@echo "  LINK	$@"
+	@$(CC) $(OPT) $(LINK) -o $@ $^ -lsodium
+$O/tests/bench/updates: $O/obj/tests/bench/updates.o $O/lib/libvaultclient.a
+	@mkdir -p $(@D)
+	@echo "  LINK	$@"
+	@$(CC) $(OPT) $(LINK) -o $@ $^ -ltpl -lsodium
 fuzz: $(FUZZERS) $O/tests/fuzz/seeds/made
 	@tests/fuzz/run --build $O --seconds $(or $T,60)
 
+D	 = $(DESTDIR)$(PREFIX)
+SHARE	 = $D/share
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/vaultd \
-	    $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include \
-	    $(DESTDIR)$(PREFIX)/share/vaultd/catalog $(DESTDIR)/etc/vaultd
-	install $O/bin/vaultd $O/bin/vaultctl $(DESTDIR)$(PREFIX)/bin
-	install $(addprefix $O/libexec/vaultd/,$(ROOMS)) \
-	    $(DESTDIR)$(PREFIX)/libexec/vaultd
-	install -m 644 $O/lib/libvaultclient.* $(DESTDIR)$(PREFIX)/lib
-	install -m 644 client/vaultclient.h $(DESTDIR)$(PREFIX)/include
-	install -m 644 vaultd/catalog/*.conf \
-	    $(DESTDIR)$(PREFIX)/share/vaultd/catalog
-	install -m 644 packaging/vaultd.conf $(DESTDIR)/etc/vaultd
+	install -d $D/bin $D/libexec/vaultd $D/lib/pkgconfig $D/include \
+	    $D/lib/systemd/system $D/lib/sysusers.d $D/lib/tmpfiles.d \
+	    $(SHARE)/vaultd/catalog $(SHARE)/man/man1 $(SHARE)/man/man3 \
+	    $(SHARE)/man/man5 $(SHARE)/man/man8 \
+	    $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions \
+	    $(SHARE)/fish/vendor_completions.d $(DESTDIR)/etc/vaultd
+	install $O/bin/vaultd $O/bin/vaultctl $D/bin
+	install $(addprefix $O/libexec/vaultd/,$(ROOMS)) $D/libexec/vaultd
+	install -m 644 $O/lib/libvaultclient.a \
+	    $O/lib/libvaultclient.so.$(VERSION) $D/lib
+	ln -sf libvaultclient.so.$(VERSION) $D/lib/$(SONAME)
+	ln -sf $(SONAME) $D/lib/libvaultclient.so
+	install -m 644 client/vaultclient.h $D/include
+	$(call pc,$(PREFIX),$(PREFIX)/include) >$D/lib/pkgconfig/vaultclient.pc
+	install -m 644 vaultd/catalog/*.conf $(SHARE)/vaultd/catalog
+	sed 's|/usr/bin/vaultd|$(PREFIX)/bin/vaultd|' packaging/vaultd.service \
+	    >$D/lib/systemd/system/vaultd.service
+	install -m 644 packaging/*.socket $D/lib/systemd/system
+	install -m 644 packaging/sysusers.conf $D/lib/sysusers.d/vaultd.conf
+	install -m 644 packaging/tmpfiles.conf $D/lib/tmpfiles.d/vaultd.conf
+	for n in 1 3 5 8; do \
+		install -m 644 docs/man/*.$$n $(SHARE)/man/man$$n || exit 1; done
+	$O/bin/vaultctl completion bash \
+	    >$(SHARE)/bash-completion/completions/vaultctl
+	$O/bin/vaultctl completion zsh >$(SHARE)/zsh/site-functions/_vaultctl
+	$O/bin/vaultctl completion fish \
+	    >$(SHARE)/fish/vendor_completions.d/vaultctl.fish
+	test -e $(DESTDIR)/etc/vaultd/vaultd.conf || \
+	    install -m 644 packaging/vaultd.conf $(DESTDIR)/etc/vaultd
 
 clean:
 	rm -rf $O
