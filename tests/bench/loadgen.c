@@ -11,6 +11,11 @@
  *			answers do; 0: each connection asks when it was answered
  *	warm=50 ms=150	milliseconds before measuring, and measured
  *	pids=A,B,...	processes whose CPU time is counted
+ *	profiles=0	each request is for a random one of the profiles that
+ *			mkstore made with the same number and "customers"; over
+ *			http "target" comes behind its name
+ *	customers=1 pick=0 seed=1
+ *			pick=K: for one of K of them, evenly from all customers
  *
  * Latency counts from when a request was due, not from when it was sent: a
  * server that stalls cannot hide the requests that it held up.  Prints one
@@ -58,6 +63,7 @@ struct samples {
 static const char *o_to, *o_face = "http", *o_target = "/", *o_profile = "";
 static const char *o_pids = "";
 static long o_conns = 1, o_rate, o_warm = 50, o_ms = 150;
+static long o_profiles, o_customers = 1, o_pick, o_seed = 1;
 
 static const struct {
 	const char *name;
@@ -73,6 +79,10 @@ static const struct {
     {"rate", NULL, &o_rate},
     {"warm", NULL, &o_warm},
     {"ms", NULL, &o_ms},
+    {"profiles", NULL, &o_profiles},
+    {"customers", NULL, &o_customers},
+    {"pick", NULL, &o_pick},
+    {"seed", NULL, &o_seed},
 };
 #define NOPTIONS (sizeof(options) / sizeof(options[0]))
 
@@ -112,20 +122,49 @@ read_option(const char *arg)
 	errx(2, "%s: not KEY=VALUE of loadgen", arg);
 }
 
+/*
+ * Well mixed bits of "x" (splitmix64).
+ */
+static uint64_t
+mix(uint64_t x)
+{
+	x += UINT64_C(0x9e3779b97f4a7c15);
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return x ^ x >> 31;
+}
+
+/*
+ * The name of the profile that is asked for next.
+ */
 static void
-compose(void)
+choose(char *name, size_t room)
+{
+	static uint64_t count;
+	uint64_t m = (uint64_t)o_customers, n = (uint64_t)o_profiles;
+	uint64_t i = mix((uint64_t)o_seed << 32 | count++);
+
+	if (o_pick == 0) {
+		i %= n;
+	} else {
+		i %= (uint64_t)o_pick;
+		i = mix(i) % (n / m) * m + i % m;
+	}
+	(void)snprintf(name, room, "c%" PRIu64 "/p%" PRIu64, i % m, i);
+}
+
+static void
+compose(const char *profile)
 {
 	struct client_msg m = {.type = CLIENT_REQUEST,
-	    .request = {.profile = slice_str(o_profile),
+	    .request = {.profile = slice_str(profile),
 	        .method = slice_str("GET"),
 	        .target = slice_str(o_target),
 	        .headers = slice_str("Accept: application/json\r\n"
 	                             "User-Agent: loadgen\r\n")}};
 	int n, r;
 
-	framed = strcmp(o_face, "framed") == 0;
 	if (framed) {
-		codec_init();
 		r = codec_encode(
 		    1, &m, request, sizeof(request), &request_size);
 		if (r != 0)
@@ -133,9 +172,9 @@ compose(void)
 		return;
 	}
 	n = snprintf((char *)request, sizeof(request),
-	    "GET %s HTTP/1.1\r\nHost: localhost\r\n"
+	    "GET %s%s%s HTTP/1.1\r\nHost: localhost\r\n"
 	    "Accept: application/json\r\nUser-Agent: loadgen\r\n\r\n",
-	    o_target);
+	    o_profiles > 0 ? "/" : "", o_profiles > 0 ? profile : "", o_target);
 	if (n < 0 || (size_t)n >= sizeof(request))
 		errx(1, "the target is too long");
 	request_size = (size_t)n;
@@ -170,8 +209,14 @@ conn_lost(struct conn *c)
 static void
 ask(struct conn *c, uint64_t due)
 {
+	char name[64];
+
 	c->due = due;
 	c->busy = 1;
+	if (o_profiles > 0) {
+		choose(name, sizeof(name));
+		compose(name);
+	}
 	if (framed) {
 		c->id++;
 		for (size_t i = 0; i < 8; i++)
@@ -419,7 +464,12 @@ main(int argc, char **argv)
 		read_option(argv[i]);
 	if (o_to == NULL || o_conns < 1 || o_conns > CONNS_MAX)
 		errx(2, "usage: loadgen to=SOCKET [KEY=VALUE]...");
-	compose();
+	if (o_profiles < 0 || o_pick < 0 || o_customers < 1 ||
+	    (o_profiles > 0 && o_profiles < o_customers))
+		errx(2, "loadgen: fewer profiles than customers");
+	codec_init();
+	framed = strcmp(o_face, "framed") == 0;
+	compose(o_profile);
 	if ((epoll_fd = epoll_create1(EPOLL_CLOEXEC)) < 0 ||
 	    (conns = calloc((size_t)o_conns, sizeof(*conns))) == NULL)
 		err(1, NULL);

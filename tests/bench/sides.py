@@ -242,11 +242,41 @@ def two_requests(connection, target):
     return times
 
 
+STATUS = struct.pack("<4sHHHHQI", b"VLTD", 24, 1, 2, 0, 1, 0)
+REFUSED = 64        # protocol/client.def
+
+
+def has_status(path):
+    try:
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(path))
+            s.sendall(STATUS)
+            head = s.recv(24)
+    except OSError:
+        return False
+    return len(head) == 24 and struct.unpack_from("<H", head, 8)[0] != REFUSED
+
+
+def first_status(folder):
+    """Milliseconds from the command to the first framed `status`; the store is
+    opened by a key file."""
+    begin = time.perf_counter()
+    process = subprocess.Popen(
+        [build() / "bin/vaultd", "--dev", folder], env=CLEAN,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL)
+    try:
+        while not has_status(folder / "vaultd.sock"):
+            assert process.poll() is None, "vaultd did not start"
+            time.sleep(0.0005)
+        return (time.perf_counter() - begin) * 1e3
+    finally:
+        process.terminate()
+        process.wait()
+
+
 class Starts:
     """Programs started until they answer; returns milliseconds."""
-
-    STATUS = struct.pack("<4sHHHHQI", b"VLTD", 24, 1, 2, 0, 1, 0)
-    REFUSED = 64        # protocol/client.def
 
     def __enter__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="bench-", dir="/tmp"))
@@ -258,31 +288,7 @@ class Starts:
         subprocess.run(["rm", "-rf", self.folder], check=True)
 
     def vaultd(self):
-        """To the first framed `status`; the store is opened by a key file."""
-        begin = time.perf_counter()
-        process = subprocess.Popen(
-            [build() / "bin/vaultd", "--dev", self.folder / "v"], env=CLEAN,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL)
-        try:
-            while not self._status(self.folder / "v/vaultd.sock"):
-                assert process.poll() is None, "vaultd did not start"
-                time.sleep(0.0005)
-            return (time.perf_counter() - begin) * 1e3
-        finally:
-            process.terminate()
-            process.wait()
-
-    def _status(self, path):
-        try:
-            with socket.socket(socket.AF_UNIX) as s:
-                s.connect(str(path))
-                s.sendall(self.STATUS)
-                head = s.recv(24)
-        except OSError:
-            return False
-        return len(head) == 24 and \
-            struct.unpack_from("<H", head, 8)[0] != self.REFUSED
+        return first_status(self.folder / "v")
 
     def oidc_agent(self):
         """To the first connection that it takes."""
@@ -304,3 +310,66 @@ class Starts:
             os.kill(int(said["OIDCD_PID"]), signal.SIGTERM)
             process.stdout.close()
             process.wait()
+
+
+class Signers:
+    """A vault with a key of each algorithm, and an ssh-agent for each."""
+
+    KEYS = {"EdDSA": ("-t", "ed25519"), "ES256": ("-t", "ecdsa", "-b", "256"),
+            "RS256": ("-t", "rsa", "-b", "2048")}
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="bench-", dir="/tmp"))
+        self.vault = Vault().start()
+        self.agents = {}
+        for alg, kind in self.KEYS.items():
+            self._make(alg, kind)
+
+    def _make(self, alg, kind):
+        """The same key in the vault, in an agent, and in a file."""
+        pem, ssh = self.folder / f"{alg}.pem", self.folder / alg
+        subprocess.run(["openssl", "genpkey", "-out", pem, *{
+            "EdDSA": ("-algorithm", "ED25519"),
+            "ES256": ("-algorithm", "EC", "-pkeyopt",
+                      "ec_paramgen_curve:P-256"),
+            "RS256": ("-algorithm", "RSA", "-pkeyopt",
+                      "rsa_keygen_bits:2048")}[alg]],
+            check=True, capture_output=True)
+        subprocess.run(["ssh-keygen", "-q", *kind, "-N", "", "-f", ssh],
+                       check=True)
+        self.vault.ctl("profile", "add", f"bench/{alg.lower()}", "--system",
+                       "custom-jwt", "--set", "issuer=https://i.example",
+                       "--set", "audience=https://a.example", "--file", pem)
+        socket_path = self.folder / f"{alg}.sock"
+        self.agents[alg] = Program(self._own(alg), "ssh-agent", "-D", "-a",
+                                   socket_path)
+        eventually(lambda: connects(str(socket_path)), what="ssh-agent")
+        subprocess.run(["ssh-add", "-q", ssh], check=True,
+                       env={**CLEAN, "SSH_AUTH_SOCK": str(socket_path)})
+
+    def _own(self, name):
+        folder = self.folder / f"{name}.d"
+        folder.mkdir()
+        return folder
+
+    def sides(self, alg):
+        """Name and arguments of signgen, for each side."""
+        vault = ("what=vault", f"to={self.vault.socket}",
+                 f"profile=bench/{alg.lower()}")
+        return [
+            ("vaultd", (*vault, "depth=1")),
+            ("deep", (*vault, "depth=16")),
+            ("raw", ("what=raw", f"alg={alg}",
+                     f"key={self.folder / (alg + '.pem')}")),
+            ("ssh-agent", ("what=agent",
+                           f"to={self.folder / (alg + '.sock')}")),
+        ]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for agent in self.agents.values():
+            agent.stop()
+        self.vault.__exit__()
+        subprocess.run(["rm", "-rf", self.folder], check=True)

@@ -48,7 +48,7 @@ BREACHES = {
     "size 32": frame(WHOAMI, size=32), "size 65535":
     frame(WHOAMI, size=65535), "reserved": frame(WHOAMI, zero=1),
     "reserved, high": frame(WHOAMI, zero=0x8000),
-    "type 0": frame(0), "type 11": frame(11), "type 999": frame(999),
+    "type 0": frame(0), "type 17": frame(17), "type 999": frame(999),
     "type 65535": frame(65535), "big-endian type": frame(0x0100),
     "REFUSED": frame(REFUSED, body=image("suuusU", packed(
         "suuusU", "x", 400, 1, 0, "x", 0))),

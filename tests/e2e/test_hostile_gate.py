@@ -17,7 +17,8 @@ from support.usage import descriptors, resident
 from support.vault import eventually
 
 RULES = "permit crowd to request, read, audit on **\n"
-WHOAMI, STATUS, CATALOG, PROFILES, EXPLAIN, AUDIT, NONCE, NO_ASK = range(8)
+WHOAMI, STATUS, CATALOG, PROFILES, EXPLAIN, AUDIT, NONCE = range(7)
+BACKUP, NO_ASK = 9, 12
 NO_BODY, LENGTH, STREAMED = range(3)
 
 

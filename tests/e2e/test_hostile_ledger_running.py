@@ -362,7 +362,8 @@ def hostile_ledger_writes_no_record():
 
 
 # Of a ledger that serves, and so not what only one that loads may say.
-MAY_SAY = {"COMMITTED", "FETCHED", "APPENDED", "APPEND_FAILED", "QUERY_DONE"}
+MAY_SAY = {"COMMITTED", "FETCHED", "APPENDED", "APPEND_FAILED", "QUERY_DONE",
+           "SNAPSHOT_DONE"}
 
 
 LOADING = ["STORE_ROW", "STORE_END", "AUDIT_LINE", "REPLAY_END"]

@@ -425,7 +425,7 @@ def no_more_descriptors(pid, spare=0):
         yield
     finally:
         # It may have gone.
-        with contextlib.suppress(FileNotFoundError,
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError,
                                  subprocess.CalledProcessError):
             limit(pid, had)
 

@@ -41,6 +41,34 @@ check_credentials(const struct catalog_entry *e)
 	}
 }
 
+/* No claim twice, none that is not an entry's to give. */
+static void
+check_claims(const uint8_t *p, size_t n)
+{
+	struct slice list = slice_of(p, n), rest, name, value, other;
+
+	while (list.n > 0) {
+		CHECK(pairs_next(&list, &name, &value) == 0);
+		CHECK(claims_name_fault((const char *)name.p, name.n) == NULL);
+		for (rest = list; rest.n > 0;) {
+			CHECK(pairs_next(&rest, &other, &value) == 0);
+			CHECK(!slice_equal(other, name));
+		}
+	}
+}
+
+static void
+check_jwt(const struct claims_bounds *b)
+{
+	uint8_t all[2 * CLAIMS_TEXT_MAX];
+
+	CHECK(b->algs != 0 && b->lifetime >= 1 &&
+	    b->lifetime <= CLAIMS_LIFETIME_MAX && b->typ[0] != '\0');
+	memcpy(all, b->fixed, b->nfixed);
+	memcpy(all + b->nfixed, b->client, b->nclient);
+	check_claims(all, b->nfixed + b->nclient);
+}
+
 static void
 check_link(const struct catalog_link *link)
 {
@@ -48,8 +76,15 @@ check_link(const struct catalog_link *link)
 	struct origin again;
 	const char *why;
 
-	origin_format(&link->origin, text);
-	CHECK(origin_parse(text, strlen(text), &again, &why) == 0);
+	if (link->sends) {
+		origin_format(&link->origin, text);
+		CHECK(origin_parse(text, strlen(text), &again, &why) == 0);
+		CHECK(link->jwt.algs == 0);
+	} else {
+		check_jwt(&link->jwt);
+		CHECK(link->origin.host[0] == '\0' &&
+		    link->injection.template[0] == '\0');
+	}
 	for (size_t h = 0; h < link->nheaders; h++)
 		CHECK(strpbrk(link->headers[h], "\r\n{}") == NULL);
 	CHECK(link->pin[0] == '\0' || strlen(link->pin) == 52);

@@ -106,6 +106,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct slice headers;
 	const char *why;
 
+	link.sends = true;
 	link.nheaders = 1;
 	memcpy(link.headers[0], "X-Version: 1", 13);
 	kind = line.n == 0     ? 0
