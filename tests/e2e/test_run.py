@@ -463,9 +463,9 @@ def cli_doctor_warns_of_profiles():
         w.vault.ctl("profile", "disable", "acme/off")
         found, status = findings(w.vault)
         assert status == 1
-        mends = [row["mend"] for row in found["profiles"]]
-        assert mends == ["vaultctl rotate acme/demo",
-                         "vaultctl profile enable acme/off"], mends
+        mends = {row["mend"] for row in found["profiles"]}
+        assert mends == {"vaultctl rotate acme/demo",
+                         "vaultctl profile enable acme/off"}, mends
 
 
 def cli_doctor_warns_of_key_slots():

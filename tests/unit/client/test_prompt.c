@@ -33,6 +33,8 @@ child(const char *name, bool echo)
 	int tty, r;
 
 	alarm(20); /* whatever becomes of the test */
+	/* A shell has its background jobs ignore it. */
+	(void)signal(SIGINT, SIG_DFL);
 	setsid();
 	if ((tty = open(name, O_RDWR)) < 0 || ioctl(tty, TIOCSCTTY, 0) < 0)
 		_exit(99);
