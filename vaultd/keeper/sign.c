@@ -11,6 +11,9 @@
 
 #define TRIES_MAX 3
 
+static const char changed_text[] =
+    "the profile was changed meanwhile: try again";
+
 struct signer {
 	struct keeper *k;
 	struct pkey_cache cache;
@@ -245,8 +248,7 @@ on_rows_again(void *arg, const struct link *link)
 	    profile_unusable(&link->profile) == NULL)
 		start(q);
 	else
-		fail(q, REFUSED_STALE,
-		    "the profile was changed meanwhile: try again");
+		fail(q, REFUSED_STALE, changed_text);
 }
 
 static void
@@ -254,8 +256,10 @@ start(struct sign *q)
 {
 	if (q->cancelled) {
 		fail(q, REFUSED_STALE, "");
-	} else if (link_is_current(q->k, q->link) || q->tries++ == TRIES_MAX) {
+	} else if (link_is_current(q->k, q->link)) {
 		use_key(q);
+	} else if (q->tries++ == TRIES_MAX) {
+		fail(q, REFUSED_STALE, changed_text);
 	} else {
 		link_release(q->link);
 		q->link = NULL;
